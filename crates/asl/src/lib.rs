@@ -1,0 +1,1 @@
+//! An event-sourced interpreter for the Amazon States Language.

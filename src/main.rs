@@ -1,0 +1,3 @@
+//! Countersign: human approvals for AWS Step Functions.
+
+fn main() {}
