@@ -1,0 +1,119 @@
+//! The App: everything put together once, at the start. AWS's SDKs all get the same HTTP client, sleep and time
+//! source from here, and that is the one seam: `demo`, `local` and the tests put a connector to the embedded AWS
+//! there, and nothing below knows.
+
+use crate::config::Config;
+use crate::domain::evidence::EvidenceKey;
+use crate::domain::keys::KeyRing;
+use crate::domain::signer::Directory;
+use crate::flow::watch::Asked;
+use crate::flow::{Clock, Flow, Random, Settings};
+use crate::mail::Mailer;
+use crate::step_functions::StepFunctions;
+use crate::store::{DueItem, Store};
+use crate::{web, worker};
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider, SharedHttpClient};
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_async::time::{SharedTimeSource, TimeSource};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::watch as watched;
+
+/// How long a connection to AWS may take.
+const CONNECT: Duration = Duration::from_secs(3);
+/// How long AWS's answer may take, after the request was sent.
+const READ: Duration = Duration::from_secs(5);
+/// How long a call may take with all its retries.
+const OPERATION: Duration = Duration::from_secs(15);
+
+/// A Countersign, ready to run.
+#[derive(Debug)]
+pub struct App {
+    flow: Arc<Flow>,
+    due: UnboundedReceiver<DueItem>,
+}
+
+impl App {
+    /// Puts a Countersign together: the SDK's configuration says which AWS it speaks to.
+    pub fn new(config: Config, aws: &SdkConfig, clock: Clock, random: Random) -> Self {
+        let (wake, due) = unbounded_channel();
+        let flow = Flow {
+            store: Store::new(aws_sdk_dynamodb::Client::new(aws), config.table),
+            mailer: Mailer::new(aws_sdk_sesv2::Client::new(aws), config.mail_from),
+            step_functions: StepFunctions::new(aws_sdk_sfn::Client::new(aws)),
+            keys: KeyRing::new(config.master_key, config.older_keys),
+            evidence: EvidenceKey::from_seed(&config.evidence_seed),
+            clock,
+            random,
+            settings: Settings {
+                public_url: config.public_url.trim_end_matches('/').to_owned(),
+                organisation: config.organisation,
+                time_zone: config.time_zone,
+                directory: Directory::new(config.people),
+            },
+            wake,
+            asked: Asked::default(),
+        };
+        Self { flow: Arc::new(flow), due }
+    }
+
+    /// The steps, for ways in that aren't HTTP.
+    pub fn flow(&self) -> Arc<Flow> {
+        Arc::clone(&self.flow)
+    }
+
+    /// Runs the pages on `listener` and the worker beside them until `stop` turns true; then finishes what was begun.
+    pub async fn run(self, listener: TcpListener, stop: watched::Receiver<bool>) -> std::io::Result<()> {
+        let router = web::router::router(Arc::clone(&self.flow));
+        let worker = tokio::spawn(worker::run(self.flow, self.due, stop.clone()));
+        let mut web_stop = stop;
+        let service = router.into_make_service_with_connect_info::<std::net::SocketAddr>();
+        let served = axum::serve(listener, service)
+            .with_graceful_shutdown(async move {
+                // An error means that the sender is gone: that is a stop as well.
+                let _ = web_stop.wait_for(|stop| *stop).await;
+            })
+            .await;
+        // The worker ends by itself; if it panicked, what it left is due and is taken up by the next one.
+        let _ = worker.await;
+        served
+    }
+
+    /// Runs the worker alone, for tests and for processes without pages.
+    pub async fn work(self, stop: watched::Receiver<bool>) {
+        worker::run(self.flow, self.due, stop).await;
+    }
+}
+
+/// The SDK's configuration for an AWS that `http_client` leads to, whatever the address: the embedded one. `clock`
+/// is what the SDK dates its requests by.
+pub fn embedded_aws(http_client: SharedHttpClient, region: &'static str, clock: &Clock) -> SdkConfig {
+    let credentials = Credentials::new("local", "local", None, None, "embedded");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static(region))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(http_client)
+        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+        .time_source(SharedTimeSource::new(ClockSource(clock.clone())))
+        .timeout_config(timeouts())
+        .build()
+}
+
+/// The time-outs of every call: the SDK has no read or operation time-out of its own.
+pub fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(READ).operation_timeout(OPERATION).build()
+}
+
+#[derive(Debug)]
+struct ClockSource(Clock);
+
+impl TimeSource for ClockSource {
+    fn now(&self) -> SystemTime {
+        self.0.now().into()
+    }
+}

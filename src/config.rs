@@ -1,0 +1,38 @@
+//! The configuration, typed: what an [`crate::app::App`] is made from.
+
+use crate::domain::keys::MasterKey;
+use crate::domain::signer::Person;
+
+/// What an operator decides.
+#[derive(Clone)]
+pub struct Config {
+    /// Where signers reach the pages, such as `https://sign.example.com`, perhaps with a path. Links carry this
+    /// address, whatever a request's Host header says.
+    pub public_url: String,
+    /// Who asks, where a request names no requester.
+    pub organisation: String,
+    /// The zone in which dates are shown, where a request names none, such as `Europe/Berlin`.
+    pub time_zone: String,
+    /// The DynamoDB table.
+    pub table: String,
+    /// What mails are sent from, such as `Countersign <countersign@example.com>`.
+    pub mail_from: String,
+    /// People whom requests may name without an address.
+    pub people: Vec<Person>,
+    /// The key that writes links and encrypts task tokens.
+    pub master_key: MasterKey,
+    /// Keys that are still read.
+    pub older_keys: Vec<MasterKey>,
+    /// The seed of the key that signs evidence.
+    pub evidence_seed: [u8; 32],
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config")
+            .field("public_url", &self.public_url)
+            .field("table", &self.table)
+            .field("mail_from", &self.mail_from)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,19 @@
+//! The rules and the types of an approval, with no I/O and no clock: what can be read here can be tested in a
+//! microsecond. Everything above (`flow`, `store`, `web`…) speaks in these types.
+
+pub mod approval;
+pub mod body;
+pub mod callback;
+pub mod decision;
+pub mod digest;
+pub mod evidence;
+pub mod form_token;
+pub mod ids;
+pub mod keys;
+pub mod link;
+pub mod policy;
+pub mod request;
+pub mod request_fields;
+pub mod schedule;
+pub mod signer;
+pub mod task_token;

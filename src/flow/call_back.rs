@@ -1,0 +1,166 @@
+//! The callback: telling the workflow what was decided. Each attempt is on record before it is made. Three classes
+//! of failure: *again* (until the workflow's own end), *park* (an operator mends something), *closed* (find out
+//! whether an earlier attempt of ours got through).
+
+use super::{Flow, Step};
+use crate::domain::approval::Approval;
+use crate::domain::callback::{Callback, Parked, Queued};
+use crate::domain::decision::{Ended, RequestState};
+use crate::domain::ids::ApprovalId;
+use crate::domain::task_token::CallbackTarget;
+use crate::step_functions::{Found, SendError};
+use crate::store::{Change, DueItem, DueWhat, StoreError};
+use std::time::Duration;
+
+/// How long a person waits for the first attempt.
+const FIRST_ATTEMPT: Duration = Duration::from_secs(2);
+/// How long the worker waits for a later one.
+const LATER_ATTEMPT: Duration = Duration::from_secs(10);
+
+/// Makes the first attempt, which the decision's own write has put on record. Gives the approval as it is then; when
+/// anything goes wrong, as it was: the worker goes on with it.
+pub async fn first_attempt(flow: &Flow, approval: Approval) -> Approval {
+    let before = approval.clone();
+    match attempt(flow, approval, FIRST_ATTEMPT).await {
+        Ok(after) => after,
+        Err(error) => {
+            tracing::warn!(approval.id = %before.id, error = %error, "callback's result not recorded; the worker will find out");
+            before
+        }
+    }
+}
+
+/// Puts one more attempt on record and makes it, if one is due.
+pub async fn next_attempt(flow: &Flow, approval: Approval) -> Result<Step, StoreError> {
+    let now = flow.clock.now();
+    let Some((ended, queued)) = queued(&approval).filter(|(_, queued)| queued.due <= now) else {
+        return Ok(Step::Nothing);
+    };
+    let begun = Ended { callback: Callback::Queued(queued.begin(now)), ..ended.clone() };
+    let change = Change { state: Some(RequestState::Ended(begun)), ..Change::default() };
+    match flow.store.commit(&approval, change).await {
+        Ok(approval) => attempt(flow, approval, LATER_ATTEMPT).await.map(|_| Step::Done),
+        Err(StoreError::Conflict) => Ok(Step::Nothing),
+        Err(error) => Err(error),
+    }
+}
+
+fn queued(approval: &Approval) -> Option<(&Ended, &Queued)> {
+    match &approval.record.state {
+        RequestState::Ended(ended) => match &ended.callback {
+            Callback::Queued(queued) => Some((ended, queued)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Makes the attempt that is on record, and records what came of it.
+async fn attempt(flow: &Flow, approval: Approval, patience: Duration) -> Result<Approval, StoreError> {
+    let Some((_, begun)) = queued(&approval) else { return Ok(approval) };
+    let begun = begun.clone();
+    let callback = match flow.keys.open(approval.id, &approval.digest, &approval.target) {
+        Ok(target) => send(flow, &approval, &begun, &target, patience).await,
+        Err(error) => {
+            let now = flow.clock.now();
+            Callback::Parked(Parked { at: now, reason: error.to_string(), attempts: begun.attempts, unanswered: begun.unanswered - 1 })
+        }
+    };
+    log(approval.id, &callback);
+    record(flow, approval, &begun, callback).await
+}
+
+async fn send(
+    flow: &Flow,
+    approval: &Approval,
+    begun: &Queued,
+    target: &CallbackTarget,
+    patience: Duration,
+) -> Callback {
+    let Some(message) = approval.callback_message() else { return Callback::Queued(begun.clone()) };
+    let sent = tokio::time::timeout(patience, flow.step_functions.send(target, &message)).await;
+    let now = flow.clock.now();
+    match sent {
+        Ok(Ok(())) => Callback::Delivered { at: now },
+        Ok(Err(SendError::Again { code, taken_perhaps })) => {
+            Callback::Queued(begun.again(now, code, taken_perhaps, flow.random.unit()))
+        }
+        Err(_elapsed) => Callback::Queued(begun.again(now, "no answer in time".into(), true, flow.random.unit())),
+        Ok(Err(SendError::Park { reason })) => Callback::Parked(begun.park(now, reason, false)),
+        Ok(Err(SendError::Closed)) => reconcile(flow, approval, begun, target).await,
+    }
+}
+
+/// "Expired or already closed": by us, or by something else?
+async fn reconcile(flow: &Flow, approval: &Approval, begun: &Queued, target: &CallbackTarget) -> Callback {
+    if !begun.earlier_may_have_landed() {
+        let because = match execution_arn(approval) {
+            Some(arn) => flow.step_functions.ended(arn).await.map(|(status, _)| format!("the execution is {status}")),
+            None => None,
+        };
+        let because = because.unwrap_or_else(|| "the waiting state had ended".to_owned());
+        return Callback::Moot { at: flow.clock.now(), because };
+    }
+    let found = match execution_arn(approval) {
+        Some(arn) => flow.step_functions.how_it_ended(arn, target, &approval.id.to_string()).await,
+        None => Found::Nothing,
+    };
+    let now = flow.clock.now();
+    match found {
+        Found::OurAnswer => Callback::Delivered { at: now },
+        Found::OtherEnd(event) => Callback::Moot { at: now, because: format!("the waiting state ended with {event}") },
+        Found::Nothing => {
+            let reason = "Step Functions says that the task is closed. An earlier attempt got no answer, so it may have \
+                          been closed by this decision. Look at the execution, then retry or close this callback.";
+            Callback::Parked(begun.park(now, reason.to_owned(), true))
+        }
+    }
+}
+
+fn execution_arn(approval: &Approval) -> Option<&str> {
+    approval.body.terms.execution.as_ref()?.arn.as_deref()
+}
+
+/// Writes down what came of the attempt `begun`. Whoever took the attempt for lost and began another has the word.
+async fn record(
+    flow: &Flow,
+    mut approval: Approval,
+    begun: &Queued,
+    callback: Callback,
+) -> Result<Approval, StoreError> {
+    for tries in 0.. {
+        let Some((ended, _)) = queued(&approval).filter(|(_, queued)| *queued == begun) else { return Ok(approval) };
+        let told = matches!(callback, Callback::Moot { .. }).then(|| flow.clock.now());
+        let ended = Ended { callback: callback.clone(), notices: ended.notices.or(told), ..ended.clone() };
+        let change = Change { state: Some(RequestState::Ended(ended)), ..Change::default() };
+        match flow.store.commit(&approval, change).await {
+            Ok(after) => {
+                if after.record.state.due().is_some_and(|due| due <= flow.clock.now()) {
+                    flow.wake(DueItem { id: after.id, what: DueWhat::Request });
+                }
+                return Ok(after);
+            }
+            Err(StoreError::Conflict) => flow.after_conflict(tries).await,
+            Err(error) => return Err(error),
+        }
+        match flow.store.load(approval.id).await?.approval() {
+            Some(again) => approval = again,
+            None => return Err(StoreError::Conflict),
+        }
+    }
+    Ok(approval)
+}
+
+fn log(id: ApprovalId, callback: &Callback) {
+    match callback {
+        Callback::Delivered { .. } => tracing::info!(approval.id = %id, "workflow told"),
+        Callback::Moot { because, .. } => tracing::info!(approval.id = %id, because, "workflow no longer waits"),
+        Callback::Parked(parked) => {
+            tracing::error!(approval.id = %id, reason = parked.reason, "callback parked: an operator has to look at it");
+        }
+        Callback::Queued(queued) => {
+            tracing::warn!(approval.id = %id, attempts = queued.attempts, due = %queued.due, error = queued.last_error.as_deref(), "callback to be tried again");
+        }
+        Callback::Held { .. } => {}
+    }
+}

@@ -1,0 +1,162 @@
+//! The steps of an approval's life, one file each: open → notify → review → decide → call back; and beside them
+//! expire, watch (heartbeats, and whether the workflow still waits) and operate. `web` and `worker` call them; they
+//! call `store`, `mail` and `step_functions`.
+//!
+//! A step is a function that takes a [`Flow`] and what it is about, and answers with what came of it. It may be
+//! repeated at any time, by anyone: the conditions in the store see to that.
+
+pub mod call_back;
+pub mod close;
+pub mod decide;
+pub mod expire;
+pub mod notify;
+pub mod open;
+pub mod operate;
+pub mod review;
+pub mod watch;
+
+use crate::domain::approval::Approval;
+use crate::domain::decision::RequestState;
+use crate::domain::evidence::{Event, EvidenceKey, What};
+use crate::domain::keys::KeyRing;
+use crate::domain::link::{LinkClaim, SignerLink};
+use crate::domain::signer::{Directory, SignerRecord};
+use crate::mail::Mailer;
+use crate::step_functions::StepFunctions;
+use crate::store::{Change, DueItem, Store, StoreError};
+use jiff::Timestamp;
+use std::sync::Arc;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// The time of day, passed in so that tests can hold it still.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+
+impl Clock {
+    /// A clock that asks `now`.
+    pub fn new(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        (self.0)()
+    }
+}
+
+impl std::fmt::Debug for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+/// Randomness, passed in so that a simulation can replay it.
+#[derive(Clone)]
+pub struct Random(Arc<dyn Fn(&mut [u8]) + Send + Sync>);
+
+impl Random {
+    /// Randomness from `fill`, which fills a slice.
+    pub fn new(fill: impl Fn(&mut [u8]) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(fill))
+    }
+
+    /// `N` random bytes.
+    pub fn bytes<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        (self.0)(&mut bytes);
+        bytes
+    }
+
+    /// A number from 0 up to 1, for jitter.
+    pub fn unit(&self) -> f64 {
+        f64::from(u32::from_be_bytes(self.bytes())) / (f64::from(u32::MAX) + 1.0)
+    }
+}
+
+impl std::fmt::Debug for Random {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Random")
+    }
+}
+
+/// What of the configuration the steps need.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where pages live, without a slash at the end, such as `https://sign.example.com`. Links carry this address and
+    /// never one from a request.
+    pub public_url: String,
+    /// Who asks, where a request names no requester.
+    pub organisation: String,
+    /// The zone in which dates are shown, where a request names none.
+    pub time_zone: String,
+    /// People whom requests may name without an address.
+    pub directory: Directory,
+}
+
+/// Everything that the steps need.
+#[derive(Debug)]
+pub struct Flow {
+    /// The table.
+    pub store: Store,
+    /// The way out for mails.
+    pub mailer: Mailer,
+    /// The way back to workflows.
+    pub step_functions: StepFunctions,
+    /// Links, form tokens, encryption.
+    pub keys: KeyRing,
+    /// Signs evidence.
+    pub evidence: EvidenceKey,
+    /// The time.
+    pub clock: Clock,
+    /// Randomness.
+    pub random: Random,
+    /// What of the configuration the steps need.
+    pub settings: Settings,
+    /// Tells the worker of this process what just became due, so that it needn't wait for its next look.
+    pub wake: UnboundedSender<DueItem>,
+    /// When each workflow was last asked whether it still waits.
+    pub asked: watch::Asked,
+}
+
+impl Flow {
+    /// The address of a signer's page.
+    pub fn signer_url(&self, claim: &LinkClaim) -> String {
+        format!("{}/s/{}", self.settings.public_url, SignerLink::seal(&self.keys, claim).expose())
+    }
+
+    /// Tells the worker of this process. The index tells all of them, a little later.
+    fn wake(&self, item: DueItem) {
+        // A process without a worker has nobody to tell.
+        let _ = self.wake.send(item);
+    }
+
+    /// Writes a transition: the new state, the evidence event that says so (with what was observed until now), and
+    /// the signers whom it changes.
+    async fn transition(
+        &self,
+        approval: &Approval,
+        what: What,
+        now: Timestamp,
+        state: Option<RequestState>,
+        signers: Vec<SignerRecord>,
+    ) -> Result<Approval, StoreError> {
+        let event = Event::next(approval.id, Some(&approval.record.evidence), now, what, approval.unfolded());
+        let head = self.evidence.sign(&event);
+        self.store.commit(approval, Change { state, event: Some((event, head)), signers }).await
+    }
+
+    /// The pause before the next try after somebody else wrote in between: longer with each try, and never the same.
+    async fn after_conflict(&self, attempt: u32) {
+        let most = 4.0 * f64::from(1_u32 << attempt.min(7));
+        tokio::time::sleep(std::time::Duration::from_secs_f64(most * self.random.unit() / 1000.0)).await;
+    }
+}
+
+/// What a worker's step came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// It did what was due.
+    Done,
+    /// Nothing was due any more: somebody else was quicker, or the index was behind.
+    Nothing,
+}

@@ -1,0 +1,163 @@
+//! Mailing a signer: claim, send, mark. SendEmail has no idempotency field, so a mail is at least once: a process
+//! that dies between the call and the mark leaves a claim that another takes over after its lease.
+
+use super::{Flow, Step};
+use crate::domain::approval::Approval;
+use crate::domain::callback::Callback;
+use crate::domain::decision::RequestState;
+use crate::domain::evidence::{Observation, Seen};
+use crate::domain::ids::ApprovalId;
+use crate::domain::link::LinkClaim;
+use crate::domain::schedule;
+use crate::domain::signer::{MailKind, MailTask, SignerRecord, SignerState};
+use crate::mail::{Mail, MailError, messages};
+use crate::store::{Change, DueItem, DueWhat, Loaded, StoreError};
+use jiff::{SignedDuration, Timestamp};
+
+/// Sends the mail that signer `number` is owed, if one is due.
+pub async fn mail(flow: &Flow, id: ApprovalId, number: u8) -> Result<Step, StoreError> {
+    let now = flow.clock.now();
+    let approval = match flow.store.load(id).await? {
+        Loaded::Approval(approval) => *approval,
+        Loaded::Unfinished(stored) if now.duration_since(stored.body.created) > super::open::INTAKE_ABANDONED => {
+            flow.store.forget_due(id, number).await?;
+            return Ok(Step::Done);
+        }
+        Loaded::Unfinished(_) | Loaded::Nothing => return Ok(Step::Nothing),
+    };
+    let Some(signer) = approval.signers.get(usize::from(number)) else { return Ok(Step::Nothing) };
+    let Some(task) = signer.mail.clone().filter(|task| task.due <= now) else { return Ok(Step::Nothing) };
+
+    let Some(mail) = compose(flow, &approval, signer, task.kind, now) else {
+        let change = with_signer(SignerRecord { mail: None, ..signer.clone() });
+        return claimed(flow.store.commit(&approval, change).await).map(|_| Step::Done);
+    };
+    let attempt = MailTask { due: now + schedule::MAIL_LEASE, attempts: task.attempts + 1, ..task };
+    let claim = with_signer(SignerRecord { mail: Some(attempt.clone()), ..signer.clone() });
+    let Some(approval) = claimed(flow.store.commit(&approval, claim).await)? else { return Ok(Step::Nothing) };
+
+    let sent = flow.mailer.send(&mail).await;
+    if let Err(error) = &sent {
+        tracing::warn!(approval.id = %id, signer.index = number, mail.kind = ?task.kind, error = ?error, "mail not taken");
+    }
+    mark(flow, approval, number, &attempt, sent).await?;
+    Ok(Step::Done)
+}
+
+/// A claim that somebody else made first isn't a failure.
+fn claimed(committed: Result<Approval, StoreError>) -> Result<Option<Approval>, StoreError> {
+    match committed {
+        Ok(approval) => Ok(Some(approval)),
+        Err(StoreError::Conflict) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn with_signer(signer: SignerRecord) -> Change {
+    Change { signers: vec![signer], ..Change::default() }
+}
+
+/// Writes down what became of an attempt. The signer may have answered in the meantime: then the answer stays, and
+/// the mail that it asked for too.
+async fn mark(
+    flow: &Flow,
+    mut approval: Approval,
+    number: u8,
+    attempt: &MailTask,
+    sent: Result<(), MailError>,
+) -> Result<(), StoreError> {
+    if sent.is_ok() {
+        let seen = Observation { at: flow.clock.now(), signer: number, seen: Seen::MailSent };
+        flow.store.observe(approval.id, &seen).await?;
+    }
+    for tries in 0.. {
+        let signer = &approval.signers[usize::from(number)];
+        if signer.mail.as_ref() != Some(attempt) {
+            return Ok(());
+        }
+        let after = after_attempt(flow, &approval, signer, attempt, &sent);
+        let retry = after.mail.as_ref().map(|task| task.due);
+        match flow.store.commit(&approval, with_signer(after)).await {
+            Err(StoreError::Conflict) => flow.after_conflict(tries).await,
+            Err(error) => return Err(error),
+            Ok(_) => {
+                if sent.is_err() && retry.is_some_and(|due| due <= flow.clock.now()) {
+                    flow.wake(DueItem { id: approval.id, what: DueWhat::Mail(number) });
+                }
+                return Ok(());
+            }
+        }
+        let Some(again) = flow.store.load(approval.id).await?.approval() else { return Ok(()) };
+        approval = again;
+    }
+    Ok(())
+}
+
+fn after_attempt(
+    flow: &Flow,
+    approval: &Approval,
+    signer: &SignerRecord,
+    attempt: &MailTask,
+    sent: &Result<(), MailError>,
+) -> SignerRecord {
+    let now = flow.clock.now();
+    let invitation = attempt.kind == MailKind::Invitation;
+    match sent {
+        Ok(()) => SignerRecord {
+            state: match &signer.state {
+                SignerState::Waiting if invitation => SignerState::Sent { at: now },
+                state => state.clone(),
+            },
+            mail: next_reminder(approval, attempt.kind, now),
+            ..signer.clone()
+        },
+        Err(MailError::Again { .. }) => {
+            let pause = schedule::mail_delay(attempt.attempts, flow.random.unit());
+            SignerRecord { mail: Some(MailTask { due: now + pause, ..attempt.clone() }), ..signer.clone() }
+        }
+        Err(MailError::Refused { reason }) => SignerRecord {
+            state: match &signer.state {
+                SignerState::Waiting if invitation => SignerState::Bounced { at: now, reason: reason.clone() },
+                state => state.clone(),
+            },
+            mail: None,
+            ..signer.clone()
+        },
+    }
+}
+
+fn next_reminder(approval: &Approval, sent: MailKind, now: Timestamp) -> Option<MailTask> {
+    let reminders = approval.body.terms.reminders.filter(|_| approval.is_pending())?;
+    let (nth, seconds) = match sent {
+        MailKind::Invitation => (1, reminders.after_seconds),
+        MailKind::Reminder { nth } => (nth + 1, reminders.every_seconds),
+        MailKind::Receipt | MailKind::Closed => return None,
+    };
+    let pause = SignedDuration::from_secs(i64::try_from(seconds).ok()?);
+    (nth <= reminders.max).then(|| MailTask::new(MailKind::Reminder { nth }, now + pause))
+}
+
+/// The mail, or `None` when what it would say is no longer so.
+fn compose(
+    flow: &Flow,
+    approval: &Approval,
+    signer: &SignerRecord,
+    kind: MailKind,
+    now: Timestamp,
+) -> Option<Mail> {
+    let to = approval.people.signers.get(usize::from(signer.number))?.as_ref()?.email.clone()?;
+    let claim = LinkClaim { approval: approval.id, signer: signer.number, generation: signer.generation };
+    let about = messages::About { settings: &flow.settings, approval, signer, link: flow.signer_url(&claim), now };
+    let asked = approval.is_pending() && signer.state.is_open();
+    let written = match kind {
+        MailKind::Invitation if asked => messages::invitation(&about),
+        MailKind::Reminder { .. } if asked => messages::reminder(&about),
+        MailKind::Receipt => match &approval.record.state {
+            RequestState::Ended(ended) if matches!(ended.callback, Callback::Moot { .. }) => messages::too_late(&about),
+            _ => messages::receipt(&about),
+        },
+        MailKind::Closed => messages::closed(&about),
+        MailKind::Invitation | MailKind::Reminder { .. } => return None,
+    };
+    Some(Mail { to, subject: written.subject, html: written.html, text: written.text })
+}

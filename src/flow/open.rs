@@ -1,0 +1,145 @@
+//! Taking a request in. Every way in ends here; the token makes it idempotent: at-least-once delivery makes one
+//! approval and one mail.
+
+use super::Flow;
+use crate::domain::approval::Approval;
+use crate::domain::body::{Body, People, SaltSeed};
+use crate::domain::decision::{Pending, RequestRecord, RequestState};
+use crate::domain::evidence::{Event, What};
+use crate::domain::ids::ApprovalId;
+use crate::domain::request::{self, ApprovalRequest, InvalidRequest};
+use crate::domain::schedule;
+use crate::domain::signer::{MailKind, MailTask, SignerRecord, SignerState};
+use crate::store::{BodyWrite, DueItem, DueWhat, Loaded, Lookup, StoredBody, StoreError};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+/// After this long an intake that left a body without a state is certainly dead, however the clocks differ.
+pub const INTAKE_ABANDONED: SignedDuration = SignedDuration::from_mins(15);
+
+/// A request that was taken in, now or earlier.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Opened {
+    /// The approval.
+    pub id: ApprovalId,
+    /// `pending`, unless it was taken in before.
+    pub status: &'static str,
+    /// Whether this call made it.
+    pub created: bool,
+}
+
+/// Why a request wasn't taken in.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It is wrong; the same request will be refused again.
+    #[error(transparent)]
+    Invalid(#[from] InvalidRequest),
+    /// It may be right; try again.
+    #[error("the request could not be stored; try again")]
+    Unavailable(#[from] StoreError),
+}
+
+/// Takes a request in: writes the approval and wakes the worker for the mails.
+pub async fn open(flow: &Flow, request: &Value) -> Result<Opened, OpenError> {
+    let request = match request::parse(request, &flow.settings.directory) {
+        Ok(request) => request,
+        Err(invalid) => return already_known(flow, request).await?.ok_or(OpenError::Invalid(invalid)),
+    };
+    let id = ApprovalId::of(&request.target);
+    let stored = body_of(flow, id, &request, flow.clock.now());
+    match flow.store.write_body(id, &stored, None).await? {
+        BodyWrite::Written => finish(flow, id, &request, &stored).await,
+        BodyWrite::Exists(_) => match flow.store.load(id).await? {
+            Loaded::Approval(approval) => Ok(known(&approval)),
+            Loaded::Unfinished(there) => take_over(flow, id, &request, &there).await,
+            Loaded::Nothing => Err(StoreError::Conflict.into()),
+        },
+    }
+}
+
+/// A token that is already known is never failed by a bad duplicate: the first request stands.
+async fn already_known(flow: &Flow, request: &Value) -> Result<Option<Opened>, OpenError> {
+    let Some(target) = request::target_of(request) else { return Ok(None) };
+    let loaded = flow.store.load(ApprovalId::of(&target)).await?;
+    Ok(loaded.approval().as_ref().map(known))
+}
+
+fn known(approval: &Approval) -> Opened {
+    Opened { id: approval.id, status: approval.record.state.status(), created: false }
+}
+
+fn body_of(flow: &Flow, id: ApprovalId, request: &ApprovalRequest, created: Timestamp) -> StoredBody {
+    let seed = SaltSeed::from_random(flow.random.bytes());
+    let body = Body::of(request, created, &seed);
+    let digest = body.digest();
+    let random = |bytes: &mut [u8]| bytes.copy_from_slice(&flow.random.bytes::<12>()[..bytes.len()]);
+    let target = flow.keys.seal(id, &digest, &request.target, &random);
+    StoredBody { body, digest, target, seed: Some(seed) }
+}
+
+/// An intake was cut off between the body and the state. The same request finishes it; another one has to wait until
+/// the first is certainly dead.
+async fn take_over(
+    flow: &Flow,
+    id: ApprovalId,
+    request: &ApprovalRequest,
+    there: &StoredBody,
+) -> Result<Opened, OpenError> {
+    let now = flow.clock.now();
+    let same = there.seed.is_some_and(|seed| Body::of(request, there.body.created, &seed).digest() == there.digest);
+    if same {
+        return finish(flow, id, request, there).await;
+    }
+    if now.duration_since(there.body.created) > INTAKE_ABANDONED {
+        let stored = body_of(flow, id, request, now);
+        if flow.store.write_body(id, &stored, Some(&there.digest)).await? == BodyWrite::Written {
+            return finish(flow, id, request, &stored).await;
+        }
+    }
+    Err(StoreError::Conflict.into())
+}
+
+/// Writes what belongs to a body, then the state. Made from the body alone, so that two who do it at once write the
+/// same.
+async fn finish(
+    flow: &Flow,
+    id: ApprovalId,
+    request: &ApprovalRequest,
+    stored: &StoredBody,
+) -> Result<Opened, OpenError> {
+    let body = &stored.body;
+    let people = People {
+        signers: request.signers.iter().map(|signer| Some(signer.person.clone())).collect(),
+        requester: request.requester.clone(),
+    };
+    let signers: Vec<SignerRecord> = (0..)
+        .zip(&body.signers)
+        .map(|(number, _)| SignerRecord {
+            number,
+            revision: 1,
+            generation: 0,
+            state: SignerState::Waiting,
+            mail: Some(MailTask::new(MailKind::Invitation, body.created)),
+        })
+        .collect();
+    let event = Event::next(id, None, body.created, What::Requested { body: stored.digest }, Vec::new());
+    flow.store.write_parts(id, &people, &signers, &event, &Lookup::of(body, &people)).await?;
+
+    let record = RequestRecord {
+        version: 1,
+        evidence: flow.evidence.sign(&event),
+        state: RequestState::Pending(Pending {
+            deadline: body.deadline(),
+            heartbeat: body.terms.heartbeat_seconds.map(|seconds| body.created + super::watch::beat(seconds)),
+            check: body.created + schedule::WORKFLOW_CHECK,
+        }),
+    };
+    let created = flow.store.write_state(id, body, &record).await?;
+    if created {
+        tracing::info!(approval.id = %id, signers = signers.len(), "request taken in");
+        for signer in &signers {
+            flow.wake(DueItem { id, what: DueWhat::Mail(signer.number) });
+        }
+    }
+    Ok(Opened { id, status: record.state.status(), created })
+}

@@ -1,0 +1,137 @@
+//! What operators and programs do to a request: complete it on behalf of its signers, or withdraw it. Only the
+//! operations function (and, with a key, the API) comes here; the right to ask is not the right to answer.
+
+use super::decide::{Given, answer};
+use super::{Flow, call_back};
+use crate::domain::approval::Approval;
+use crate::domain::callback::Callback;
+use crate::domain::decision::{AnsweredBy, Ended, Ending, RequestState};
+use crate::domain::evidence::What;
+use crate::domain::ids::ApprovalId;
+use crate::domain::request::OutcomeKind;
+use crate::store::{DueItem, DueWhat, StoreError};
+
+/// Which request is meant.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Which {
+    /// By its id.
+    Id(ApprovalId),
+    /// By the author's own id; exactly one pending request must have it.
+    ExternalId(String),
+}
+
+/// Why an operation wasn't done.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum OperateError {
+    /// There is no such pending request.
+    #[error("no pending request matches")]
+    NotFound,
+    /// Several match.
+    #[error("{} pending requests match; name one by its requestId: {}", .0.len(), .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    Several(Vec<ApprovalId>),
+    /// The outcome isn't one of the request's.
+    #[error("outcome must be one of {0}")]
+    NoSuchOutcome(String),
+    /// It has ended already.
+    #[error("{id} is {status} already")]
+    Ended {
+        /// The request.
+        id: ApprovalId,
+        /// How.
+        status: &'static str,
+    },
+    /// Try again.
+    #[error("the request could not be read or written; try again")]
+    Unavailable(#[from] StoreError),
+}
+
+/// The most matches that are told.
+const MAX_MATCHES: usize = 20;
+
+async fn find(flow: &Flow, which: &Which) -> Result<Approval, OperateError> {
+    match which {
+        Which::Id(id) => flow.store.load(*id).await?.approval().ok_or(OperateError::NotFound),
+        Which::ExternalId(external) => {
+            let mut found = flow.store.pending_by_external_id(external, MAX_MATCHES).await?;
+            match found.len() {
+                0 => Err(OperateError::NotFound),
+                1 => Ok(found.remove(0)),
+                _ => Err(OperateError::Several(found.iter().map(|approval| approval.id).collect())),
+            }
+        }
+    }
+}
+
+/// Answers for everybody who hasn't, with `outcome` (or, without one, the first that approves). Evidence and result
+/// say that it was done on their behalf.
+pub async fn complete(
+    flow: &Flow,
+    which: &Which,
+    outcome: Option<&str>,
+    comment: Option<&str>,
+) -> Result<Approval, OperateError> {
+    let mut approval = find(flow, which).await?;
+    let outcomes = &approval.body.terms.outcomes;
+    let chosen = match outcome {
+        Some(id) => outcomes.iter().find(|outcome| outcome.id == id),
+        None => outcomes.iter().find(|outcome| outcome.kind == OutcomeKind::Approve),
+    };
+    let Some(chosen) = chosen.cloned() else {
+        let ids: Vec<String> = outcomes.iter().map(|outcome| format!("\"{}\"", outcome.id)).collect();
+        return Err(OperateError::NoSuchOutcome(ids.join(", ")));
+    };
+    let mut recorded = false;
+    for signer in approval.unanswered().collect::<Vec<_>>() {
+        let given = Given {
+            outcome: chosen.clone(),
+            by: AnsweredBy::Operations,
+            comment: comment.map(str::to_owned),
+            typed_name: None,
+            address: None,
+            browser: None,
+        };
+        let (after, done) = answer(flow, approval, signer, given).await?;
+        recorded |= done;
+        approval = after;
+    }
+    if recorded { Ok(approval) } else { Err(ended(&approval)) }
+}
+
+/// Withdraws a pending request: the workflow gets `Approval.Cancelled`.
+pub async fn cancel(
+    flow: &Flow,
+    which: &Which,
+    by: &str,
+    reason: Option<&str>,
+) -> Result<Approval, OperateError> {
+    let mut approval = find(flow, which).await?;
+    for tries in 0.. {
+        if !approval.is_pending() {
+            return Err(ended(&approval));
+        }
+        let now = flow.clock.now();
+        let (by, reason) = (by.to_owned(), reason.map(str::to_owned));
+        let what = What::Cancelled { by: by.clone(), reason: reason.clone() };
+        let state = RequestState::Ended(Ended {
+            ending: Ending::Cancelled { at: now, by, reason },
+            callback: Callback::first_attempt(now),
+            notices: Some(now),
+        });
+        match flow.transition(&approval, what, now, Some(state), Vec::new()).await {
+            Ok(after) => {
+                tracing::info!(approval.id = %after.id, "request cancelled");
+                let after = call_back::first_attempt(flow, after).await;
+                flow.wake(DueItem { id: after.id, what: DueWhat::Request });
+                return Ok(after);
+            }
+            Err(StoreError::Conflict) => flow.after_conflict(tries).await,
+            Err(error) => return Err(error.into()),
+        }
+        approval = flow.store.load(approval.id).await?.approval().ok_or(OperateError::NotFound)?;
+    }
+    Err(ended(&approval))
+}
+
+fn ended(approval: &Approval) -> OperateError {
+    OperateError::Ended { id: approval.id, status: approval.record.state.status() }
+}
