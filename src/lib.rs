@@ -1,0 +1,5 @@
+//! Countersign: human approvals for AWS Step Functions.
+
+pub mod domain;
+pub mod mail;
+pub mod web;

@@ -1,0 +1,3 @@
+//! Mails: what they say (`messages`).
+
+pub mod messages;

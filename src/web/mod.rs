@@ -1,0 +1,5 @@
+//! The HTTP side: pages for signers, the API, and what guards them.
+
+pub mod assets;
+pub mod markdown;
+pub mod views;
