@@ -1,5 +1,5 @@
 //! Text that somebody else wrote, made fit to stand among our own words.
-//! Every name, title and comment passes through here on its way into a page or a mail (`web::views`, `mail::messages`).
+//! Every name, title and comment passes through here on its way into a page or a mail (`web::views`, `mail::views`).
 //! A type rather than a function to remember: a view that holds a `DisplayText` can't show the raw text by mistake.
 
 use std::fmt;
@@ -103,7 +103,7 @@ impl fmt::Display for DisplayLines {
 /// A request's title, taken apart so that it fits into our sentences: "Sign document 3" becomes "asks you to *sign*
 /// document 3", "*Please sign:* document 3", "*By signing* you confirm…".
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ask {
+pub struct AskWords {
     /// What is asked for, if the title says so by its first word.
     pub deed: Deed,
     /// The title without that word, or all of it.
@@ -125,7 +125,15 @@ pub enum Deed {
     Answer,
 }
 
-impl Ask {
+impl AskWords {
+    /// For a request that names a thing to sign: "document 3".
+    pub fn to_sign(thing: &str) -> Self {
+        Self {
+            deed: Deed::Sign,
+            object: DisplayText::new(thing),
+        }
+    }
+
     /// Takes a title apart.
     pub fn from_title(title: &str) -> Self {
         // Our sentences end with full stops of their own.
@@ -188,7 +196,7 @@ impl Ask {
 
 /// An answer that somebody gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct AnswerWords {
     /// Which way it goes.
     pub kind: AnswerKind,
     /// The outcome's label as the request gives it: "Approve".
@@ -208,7 +216,7 @@ pub enum AnswerKind {
     Other,
 }
 
-impl Answer {
+impl AnswerWords {
     /// "signed", "approved", "rejected", or "answered “Ask again”".
     pub fn past(&self) -> String {
         match self.kind {
@@ -335,10 +343,7 @@ mod tests {
             DisplayText::new("a\u{0}b\u{1b}[31m").as_str(),
             "a\u{FFFD}b\u{FFFD}[31m"
         );
-        assert_eq!(
-            DisplayText::new("\u{3164}\u{2800}").as_str(),
-            "\u{FFFD}\u{FFFD}"
-        );
+        assert_eq!(DisplayText::new("\u{3164}\u{2800}").as_str(), "\u{FFFD}\u{FFFD}");
     }
 
     #[test]
@@ -388,7 +393,7 @@ mod tests {
     #[test]
     fn a_title_fits_into_a_sentence() {
         let ask = |title| {
-            let ask = Ask::from_title(title);
+            let ask = AskWords::from_title(title);
             format!("{} {}", ask.after_asks_you(), ask.object)
         };
         assert_eq!(ask("Sign document 3."), "to sign document 3");

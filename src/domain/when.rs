@@ -168,11 +168,7 @@ mod tests {
 
     #[test]
     fn a_deadline_in_berlin() {
-        let m = moment(
-            "2026-11-27T16:00:00Z",
-            "2026-11-21T09:00:00Z",
-            "Europe/Berlin",
-        );
+        let m = moment("2026-11-27T16:00:00Z", "2026-11-21T09:00:00Z", "Europe/Berlin");
         assert_eq!(m.full, "Friday 27 November 2026, 17:00, Berlin time");
         assert_eq!(m.relative, "in 6 days");
         assert_eq!(m.machine, "2026-11-27T16:00:00Z");
@@ -210,36 +206,18 @@ mod tests {
                 .ends_with("21:00, UTC+05")
         );
         assert!(
-            moment(
-                "2026-11-27T16:00:00Z",
-                "2026-11-21T09:00:00Z",
-                "Mars/Olympus"
-            )
-            .full
-            .ends_with("16:00, UTC")
+            moment("2026-11-27T16:00:00Z", "2026-11-21T09:00:00Z", "Mars/Olympus")
+                .full
+                .ends_with("16:00, UTC")
         );
     }
 
     #[test]
     fn the_hour_that_comes_twice_names_its_offset() {
-        let first = moment(
-            "2026-10-25T00:30:00Z",
-            "2026-10-20T09:00:00Z",
-            "Europe/Berlin",
-        );
-        let second = moment(
-            "2026-10-25T01:30:00Z",
-            "2026-10-20T09:00:00Z",
-            "Europe/Berlin",
-        );
-        assert_eq!(
-            first.full,
-            "Sunday 25 October 2026, 02:30, Berlin time (UTC+02)"
-        );
-        assert_eq!(
-            second.full,
-            "Sunday 25 October 2026, 02:30, Berlin time (UTC+01)"
-        );
+        let first = moment("2026-10-25T00:30:00Z", "2026-10-20T09:00:00Z", "Europe/Berlin");
+        let second = moment("2026-10-25T01:30:00Z", "2026-10-20T09:00:00Z", "Europe/Berlin");
+        assert_eq!(first.full, "Sunday 25 October 2026, 02:30, Berlin time (UTC+02)");
+        assert_eq!(second.full, "Sunday 25 October 2026, 02:30, Berlin time (UTC+01)");
     }
 
     #[test]

@@ -1,3 +1,3 @@
-//! Mails: what they say (`messages`).
+//! Mails: what they say (`views`).
 
-pub mod messages;
+pub mod views;

@@ -5,9 +5,7 @@
 use std::{collections::HashSet, fmt, sync::LazyLock};
 
 use askama::filters::HtmlSafe;
-use pulldown_cmark::{
-    CowStr, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd, html::push_html,
-};
+use pulldown_cmark::{CowStr, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd, html::push_html};
 
 use crate::domain::display_text::{DisplayLines, DisplayText};
 
@@ -81,9 +79,7 @@ fn safe_events<'a>(parser: impl Iterator<Item = Event<'a>>) -> Vec<Event<'a>> {
     let mut depth = 0;
     let mut links: Vec<(String, String)> = Vec::new();
     for event in parser {
-        if let (Some((_, text)), Event::Text(piece) | Event::Code(piece)) =
-            (links.last_mut(), &event)
-        {
+        if let (Some((_, text)), Event::Text(piece) | Event::Code(piece)) = (links.last_mut(), &event) {
             text.push_str(piece);
         }
         match event {
@@ -123,11 +119,7 @@ fn safe_events<'a>(parser: impl Iterator<Item = Event<'a>>) -> Vec<Event<'a>> {
             }) => {
                 let named = matches!(link_type, LinkType::Autolink | LinkType::Email);
                 links.push((
-                    if named {
-                        String::new()
-                    } else {
-                        host_of(dest_url)
-                    },
+                    if named { String::new() } else { host_of(dest_url) },
                     String::new(),
                 ));
                 safe.push(event);
@@ -195,10 +187,7 @@ mod tests {
             "<p>a &lt;b onclick=x&gt;b&lt;/b&gt;</p>\n"
         );
         let block = html("<script>alert(1)</script>\n\n<form action=//evil.example><input></form>");
-        assert!(
-            !block.contains("<script") && !block.contains("<form"),
-            "{block}"
-        );
+        assert!(!block.contains("<script") && !block.contains("<form"), "{block}");
         assert!(block.contains("&lt;script&gt;"), "{block}");
     }
 
@@ -218,8 +207,7 @@ mod tests {
             "{link}"
         );
         assert!(
-            link.contains(r#"rel="noopener nofollow noreferrer""#)
-                && link.contains(r#"target="_blank""#),
+            link.contains(r#"rel="noopener nofollow noreferrer""#) && link.contains(r#"target="_blank""#),
             "{link}"
         );
         assert!(

@@ -5,7 +5,7 @@ use askama::Template;
 
 use super::{About, Frame, Unsent};
 use crate::domain::{
-    display_text::{Answer, AnswerKind, DisplayLines, DisplayText},
+    display_text::{AnswerKind, AnswerWords, DisplayLines, DisplayText},
     when::Moment,
 };
 
@@ -18,7 +18,7 @@ pub struct RecordedPage {
     /// Which request, whom it asked.
     pub about: About,
     /// What they answered.
-    pub answer: Answer,
+    pub answer: AnswerWords,
     /// When.
     pub at: Moment,
     /// Their comment, blank if none.
@@ -57,7 +57,7 @@ pub struct DecidedPage {
     /// Which request, whom it asked.
     pub about: About,
     /// What it came to.
-    pub answer: Answer,
+    pub answer: AnswerWords,
     /// Whose answer decided.
     pub by: DisplayText,
     /// When.
@@ -72,7 +72,7 @@ impl RecordedPage {
         use super::people::samples::{other, rejected, signed};
         use super::samples::{about, bare_about, bare_frame, frame, long_about, moment};
 
-        let page = |about: About, answer: Answer| Self {
+        let page = |about: About, answer: AnswerWords| Self {
             frame: frame(),
             about,
             answer,
@@ -83,8 +83,7 @@ impl RecordedPage {
             after: AfterAnswer::Told(Some("Release payment".into())),
             receipt_to: Some("b…@example.com".into()),
         };
-        let comment =
-            DisplayLines::new("The price in section 3 is not what we agreed.\nPlease correct it.");
+        let comment = DisplayLines::new("The price in section 3 is not what we agreed.\nPlease correct it.");
         let later = |answer| Self {
             earlier: true,
             at: moment("2026-11-20T16:40:00Z"),

@@ -12,12 +12,10 @@ pub use answered::{AfterAnswer, DecidedPage, RecordedPage};
 pub use closed::{ReplacedPage, TooLate, TooLatePage, WithdrawnPage};
 pub use people::{People, Person, Rule, Standing};
 pub use problem::{Again, NotValidPage, OurFaultPage, Problem, ProblemPage, TooManyRequestsPage};
-pub use review::{
-    Choice, DecisionForm, Detail, Document, DocumentBody, Field, FieldProblem, ReviewPage,
-};
+pub use review::{Choice, DecisionForm, Detail, Document, DocumentBody, Field, FieldProblem, ReviewPage};
 
 use crate::{
-    domain::display_text::{Ask, DisplayLines, DisplayText},
+    domain::display_text::{AskWords, DisplayLines, DisplayText},
     web::assets,
 };
 
@@ -52,7 +50,7 @@ impl Frame {
 #[derive(Clone, Debug)]
 pub struct About {
     /// What is asked for.
-    pub ask: Ask,
+    pub ask: AskWords,
     /// Who opened the page.
     pub signer: DisplayText,
     /// Who asks, if the request says so: "Legal".
@@ -125,7 +123,7 @@ pub(crate) mod samples {
 
     pub(crate) fn about() -> About {
         About {
-            ask: Ask::from_title("Sign document 3"),
+            ask: AskWords::from_title("Sign document 3"),
             signer: "Bob Miller".into(),
             requester: Some("Legal".into()),
             questions_to: Some("legal@example.com".into()),
@@ -144,7 +142,7 @@ pub(crate) mod samples {
 
     pub(crate) fn long_about() -> About {
         About {
-            ask: Ask::from_title(&format!(
+            ask: AskWords::from_title(&format!(
                 "Approve {} for Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft",
                 "the revised framework agreement ".repeat(4)
             )),

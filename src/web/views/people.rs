@@ -3,7 +3,7 @@
 //! depend on counting.
 
 use crate::domain::{
-    display_text::{Answer, DisplayText},
+    display_text::{AnswerWords, DisplayText},
     when::Moment,
 };
 
@@ -52,7 +52,7 @@ pub enum Standing {
     /// Has answered.
     Answered {
         /// What.
-        answer: Answer,
+        answer: AnswerWords,
         /// When.
         at: Moment,
     },
@@ -107,9 +107,7 @@ impl People {
             Rule::Any => "The first answer decides.".to_owned(),
             Rule::Quorum(1) => "One approval is enough.".to_owned(),
             Rule::Quorum(count) => format!("{count} approvals are needed."),
-            Rule::Sequence => {
-                "You are asked one after the other; one rejection ends it.".to_owned()
-            }
+            Rule::Sequence => "You are asked one after the other; one rejection ends it.".to_owned(),
         }
     }
 }
@@ -120,22 +118,22 @@ pub(crate) mod samples {
     use super::*;
     use crate::domain::display_text::AnswerKind;
 
-    pub(crate) fn signed() -> Answer {
-        Answer {
+    pub(crate) fn signed() -> AnswerWords {
+        AnswerWords {
             kind: AnswerKind::Sign,
             label: "Sign".into(),
         }
     }
 
-    pub(crate) fn rejected() -> Answer {
-        Answer {
+    pub(crate) fn rejected() -> AnswerWords {
+        AnswerWords {
             kind: AnswerKind::Reject,
             label: "Reject".into(),
         }
     }
 
-    pub(crate) fn other() -> Answer {
-        Answer {
+    pub(crate) fn other() -> AnswerWords {
+        AnswerWords {
             kind: AnswerKind::Other,
             label: "Ask for changes".into(),
         }
@@ -217,10 +215,7 @@ mod tests {
     fn who_else_is_counted_right() {
         assert!(alone().only_the_reader() && alone().one_other().is_none());
         assert_eq!(
-            last_of_two()
-                .one_other()
-                .map(|p| p.name.to_string())
-                .as_deref(),
+            last_of_two().one_other().map(|p| p.name.to_string()).as_deref(),
             Some("Alice")
         );
         assert!(last_of_two().reader_is_last());

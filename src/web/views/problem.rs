@@ -103,15 +103,9 @@ impl Problem {
                 "The answer was sent from another website, so it was not recorded. To answer, open the link in your \
                  mail and use the page that it shows."
             }
-            Problem::TooLarge => {
-                "Nothing was recorded. Go back, shorten your comment, and send it again."
-            }
-            Problem::Unreadable => {
-                "Nothing was recorded. Open the link in your mail again and answer there."
-            }
-            Problem::TooSlow => {
-                "Nothing was recorded. Check your connection, go back, and send it again."
-            }
+            Problem::TooLarge => "Nothing was recorded. Go back, shorten your comment, and send it again.",
+            Problem::Unreadable => "Nothing was recorded. Open the link in your mail again and answer there.",
+            Problem::TooSlow => "Nothing was recorded. Check your connection, go back, and send it again.",
         }
     }
 }

@@ -250,8 +250,7 @@ impl ReviewPage {
             documents: vec![Document {
                 name: "contract.txt".into(),
                 size: "312 bytes".to_owned(),
-                sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
-                    .to_owned(),
+                sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".to_owned(),
                 body: DocumentBody::Text(DisplayLines::new(contract)),
             }],
             details: vec![
@@ -302,13 +301,13 @@ impl ReviewPage {
         let mut form_expired = usual.clone();
         form_expired.form.choices[0].chosen = true;
         form_expired.form.name = "Bob Miller".to_owned();
-        form_expired.form.comment =
-            "Fine by me. One question:\n<b>when</b> does \"it\" start?".to_owned();
+        form_expired.form.comment = "Fine by me. One question:\n<b>when</b> does \"it\" start?".to_owned();
         form_expired.form.problems = vec![FieldProblem {
             field: Field::Form,
-            message: "This page was open for too long, so nothing was recorded. What you typed is still here: \
+            message:
+                "This page was open for too long, so nothing was recorded. What you typed is still here: \
                       check it and send it again."
-                .to_owned(),
+                    .to_owned(),
         }];
         let five = Self {
             people: people::five(),

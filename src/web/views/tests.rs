@@ -79,14 +79,7 @@ fn every_page_renders_and_keeps_the_rules_of_the_house() {
             "{name}: every bdi is closed"
         );
         assert!(!html.contains('\u{202E}'), "{name}: nothing turns the text");
-        for word in [
-            "token",
-            "callback",
-            "execution",
-            "Please note",
-            "!</",
-            "an a ",
-        ] {
+        for word in ["token", "callback", "execution", "Please note", "!</", "an a "] {
             assert!(!words(&html).contains(word), "{name}: {word}");
         }
         for id in html
@@ -126,15 +119,13 @@ fn every_page_renders_and_keeps_the_rules_of_the_house() {
             let beside = html
                 .replace("/approvals/assets/", "assets/")
                 .replace("\"/assets/", "\"assets/");
-            std::fs::write(directory.join(format!("{name}.html")), beside)
-                .expect("writing a sample");
+            std::fs::write(directory.join(format!("{name}.html")), beside).expect("writing a sample");
         }
     }
     if let Some(directory) = directory {
         std::fs::create_dir_all(directory.join("assets")).expect("a directory");
         for asset in [assets::stylesheet(), assets::icon()] {
-            std::fs::write(directory.join("assets").join(&asset.name), asset.body)
-                .expect("writing an asset");
+            std::fs::write(directory.join("assets").join(&asset.name), asset.body).expect("writing an asset");
         }
     }
 }
@@ -155,10 +146,7 @@ fn the_review_page_says_everything_before_it_asks() {
         "Type your name",
         "<button",
     ];
-    let found: Vec<usize> = order
-        .iter()
-        .map(|part| html.find(part).expect(part))
-        .collect();
+    let found: Vec<usize> = order.iter().map(|part| html.find(part).expect(part)).collect();
     assert!(found.is_sorted(), "{found:?}");
     assert!(!html.contains(" checked"), "nothing is chosen beforehand");
     assert!(html.contains("<title>Sign: document 3 – Example Ltd</title>"));
@@ -186,7 +174,9 @@ fn what_was_typed_comes_back_with_what_to_do() {
     assert!(html.contains("aria-describedby=\"name-hint name-problem\" aria-invalid=\"true\""));
     assert!(html.contains("<title>Error: "));
     let expired = page("review-form-expired");
-    assert!(expired.contains(">\nFine by me. One question:\n&#60;b&#62;when&#60;/b&#62; does &#34;it&#34; start?</textarea>"));
+    assert!(expired.contains(
+        ">\nFine by me. One question:\n&#60;b&#62;when&#60;/b&#62; does &#34;it&#34; start?</textarea>"
+    ));
     assert!(expired.contains("href=\"#decision\""));
 }
 
@@ -196,7 +186,7 @@ fn what_people_write_is_text_everywhere() {
     let mut review = ReviewPage::samples().remove(0).1;
     review.frame.organisation = Some(nasty.into());
     review.about = About {
-        ask: Ask::from_title(nasty),
+        ask: AskWords::from_title(nasty),
         signer: nasty.into(),
         requester: Some(nasty.into()),
         questions_to: Some(nasty.into()),

@@ -10,7 +10,7 @@ fn about() -> About {
         lang: "en",
         dir: "ltr",
         organisation: Some("Example Ltd".into()),
-        ask: Ask::from_title("Sign document 3"),
+        ask: AskWords::from_title("Sign document 3"),
         signer: "Bob Miller".into(),
         requester: Some("Legal".into()),
         reference: "req_k3v7q2m5x4n6p8r9t2w3y4z5ab".to_owned(),
@@ -28,13 +28,11 @@ fn bare() -> About {
 
 fn long() -> About {
     About {
-        ask: Ask::from_title(&format!(
+        ask: AskWords::from_title(&format!(
             "Approve {}",
             "the revised framework agreement and its annexes ".repeat(5)
         )),
-        signer:
-            "Maria-Magdalena Konstantinopolitanski-Oberhuber von und zu Hohenzollern-Sigmaringen"
-                .into(),
+        signer: "Maria-Magdalena Konstantinopolitanski-Oberhuber von und zu Hohenzollern-Sigmaringen".into(),
         requester: Some("محمد بن سلمان".into()),
         ..about()
     }
@@ -45,8 +43,8 @@ fn moment(at: &str) -> Moment {
     Moment::new(at.parse().expect("a timestamp"), now, "Europe/Berlin")
 }
 
-fn answer(kind: AnswerKind, label: &str) -> Answer {
-    Answer {
+fn answer(kind: AnswerKind, label: &str) -> AnswerWords {
+    AnswerWords {
         kind,
         label: label.into(),
     }
@@ -139,11 +137,10 @@ impl Receipt {
             at: moment("2026-11-21T09:02:00Z"),
             comment: DisplayLines::default(),
             identified: "by the link in the mail and the typed name",
-            evidence_head:
-                "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".to_owned(),
+            evidence_head: "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+                .to_owned(),
         };
-        let comment =
-            DisplayLines::new("The price is not what we agreed.\n\n<b>Please</b> correct it.");
+        let comment = DisplayLines::new("The price is not what we agreed.\n\n<b>Please</b> correct it.");
         let rejected = Self {
             answer: answer(AnswerKind::Reject, "Reject"),
             comment,
@@ -195,16 +192,8 @@ impl Notice {
                     at: at.clone(),
                 },
             ),
-            (
-                "notice-replaced",
-                about(),
-                Because::Replaced { at: at.clone() },
-            ),
-            (
-                "notice-expired",
-                about(),
-                Because::Expired { at: at.clone() },
-            ),
+            ("notice-replaced", about(), Because::Replaced { at: at.clone() }),
+            ("notice-expired", about(), Because::Expired { at: at.clone() }),
             ("notice-ended", bare(), Because::Ended { at: at.clone() }),
             ("notice-came-too-late", about(), Because::CameTooLate { at }),
         ]
@@ -229,11 +218,7 @@ fn every_mail_renders_and_keeps_the_rules_of_the_house() {
     let directory = std::env::var_os("COUNTERSIGN_SAMPLES").map(std::path::PathBuf::from);
     for (name, mail) in all_mails() {
         assert!(!mail.subject.contains(char::is_control), "{name}");
-        assert!(
-            mail.subject.chars().count() <= 160,
-            "{name}: {}",
-            mail.subject
-        );
+        assert!(mail.subject.chars().count() <= 160, "{name}: {}", mail.subject);
         for part in [&mail.text, &mail.html] {
             assert!(
                 part.contains("req_k3v7q2m5x4n6p8r9t2w3y4z5ab"),
@@ -253,14 +238,9 @@ fn every_mail_renders_and_keeps_the_rules_of_the_house() {
             "{name}: tidy\n{}",
             mail.text
         );
+        assert!(mail.html.contains("<html lang=\"en\" dir=\"ltr\">"), "{name}");
         assert!(
-            mail.html.contains("<html lang=\"en\" dir=\"ltr\">"),
-            "{name}"
-        );
-        assert!(
-            !mail.html.contains("<img")
-                && !mail.html.contains("<script")
-                && !mail.html.contains("url("),
+            !mail.html.contains("<img") && !mail.html.contains("<script") && !mail.html.contains("url("),
             "{name}"
         );
         let preheader = mail
@@ -310,7 +290,7 @@ fn the_link_stands_alone_on_a_short_line() {
 fn what_people_write_is_text_everywhere() {
     let nasty = "\"><script>alert(1)</script>\r\nBcc: eve@evil.example\u{202E}";
     let mut about = about();
-    about.ask = Ask::from_title(nasty);
+    about.ask = AskWords::from_title(nasty);
     about.signer = nasty.into();
     about.requester = Some(nasty.into());
     about.organisation = Some(nasty.into());

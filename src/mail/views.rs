@@ -5,7 +5,7 @@
 use askama::Template;
 
 use crate::domain::{
-    display_text::{Answer, AnswerKind, Ask, DisplayLines, DisplayText},
+    display_text::{AnswerKind, AnswerWords, AskWords, DisplayLines, DisplayText},
     when::Moment,
 };
 
@@ -33,7 +33,7 @@ pub struct About {
     /// The organisation on whose behalf it is sent.
     pub organisation: Option<DisplayText>,
     /// What is asked for.
-    pub ask: Ask,
+    pub ask: AskWords,
     /// To whom the mail goes.
     pub signer: DisplayText,
     /// Who asks, if the request says so.
@@ -50,11 +50,9 @@ impl About {
     /// "Legal at Example Ltd", for plain text.
     pub fn sender(&self) -> Option<String> {
         match (&self.requester, &self.organisation) {
-            (Some(requester), Some(organisation)) => Some(format!(
-                "{} at {}",
-                requester.isolated(),
-                organisation.isolated()
-            )),
+            (Some(requester), Some(organisation)) => {
+                Some(format!("{} at {}", requester.isolated(), organisation.isolated()))
+            }
             (Some(one), None) | (None, Some(one)) => Some(one.isolated()),
             (None, None) => None,
         }
@@ -84,7 +82,7 @@ pub enum Others {
         /// Who.
         name: DisplayText,
         /// What they have answered, if they have.
-        answer: Option<Answer>,
+        answer: Option<AnswerWords>,
     },
     /// Several.
     Several {
@@ -114,7 +112,7 @@ pub struct Receipt {
     /// Which request, who answered.
     pub about: About,
     /// What.
-    pub answer: Answer,
+    pub answer: AnswerWords,
     /// When.
     pub at: Moment,
     /// Their comment, blank if none.
@@ -142,7 +140,7 @@ pub enum Because {
         /// Whose answer decided.
         by: DisplayText,
         /// What it was.
-        answer: Answer,
+        answer: AnswerWords,
         /// When.
         at: Moment,
     },
@@ -311,5 +309,5 @@ fn quoted(lines: &DisplayLines) -> String {
 }
 
 #[cfg(test)]
-#[path = "messages_tests.rs"]
+#[path = "views_tests.rs"]
 mod tests;
