@@ -62,7 +62,12 @@ impl StepFunctions {
                 sent.map(drop).map_err(|error| classify(&error))
             }
             CallbackMessage::Failure { error, cause } => {
-                let call = self.client.send_task_failure().task_token(token).error(*error).cause(cause);
+                let call = self
+                    .client
+                    .send_task_failure()
+                    .task_token(token)
+                    .error(*error)
+                    .cause(cause);
                 let sent = call.customize().config_override(no_retries()).send().await;
                 sent.map(drop).map_err(|error| classify(&error))
             }
@@ -78,10 +83,25 @@ impl StepFunctions {
 
     /// How an execution ended: its status and when; `None` while it runs or when it can't be asked.
     pub async fn ended(&self, execution_arn: &str) -> Option<(String, Option<Timestamp>)> {
-        match self.client.describe_execution().execution_arn(execution_arn).send().await {
-            Ok(execution) if matches!(execution.status, ExecutionStatus::Running | ExecutionStatus::PendingRedrive) => None,
+        match self
+            .client
+            .describe_execution()
+            .execution_arn(execution_arn)
+            .send()
+            .await
+        {
+            Ok(execution)
+                if matches!(
+                    execution.status,
+                    ExecutionStatus::Running | ExecutionStatus::PendingRedrive
+                ) =>
+            {
+                None
+            }
             Ok(execution) => {
-                let stopped = execution.stop_date.and_then(|at| Timestamp::from_second(at.secs()).ok());
+                let stopped = execution
+                    .stop_date
+                    .and_then(|at| Timestamp::from_second(at.secs()).ok());
                 Some((execution.status.as_str().to_owned(), stopped))
             }
             Err(error) => {
@@ -95,9 +115,18 @@ impl StepFunctions {
     /// Finds out by an execution's history how the task with `token` ended: the TaskScheduled whose parameters hold
     /// the token, then the end of that task. `request_id` is in everything that we send.
     pub async fn how_it_ended(&self, execution_arn: &str, token: &CallbackTarget, request_id: &str) -> Found {
-        let mut search = HistorySearch { token: token.expose(), request_id, scheduled: Vec::new(), found: Found::Nothing };
-        let mut pages =
-            self.client.get_execution_history().execution_arn(execution_arn).into_paginator().send();
+        let mut search = HistorySearch {
+            token: token.expose(),
+            request_id,
+            scheduled: Vec::new(),
+            found: Found::Nothing,
+        };
+        let mut pages = self
+            .client
+            .get_execution_history()
+            .execution_arn(execution_arn)
+            .into_paginator()
+            .send();
         while let Some(page) = pages.next().await {
             match page {
                 Ok(page) => page.events().iter().for_each(|event| search.take(event)),
@@ -146,7 +175,11 @@ impl HistorySearch<'_> {
             return;
         };
         self.scheduled.clear();
-        self.found = if mine { Found::OurAnswer } else { Found::OtherEnd(event.r#type().as_str().to_owned()) };
+        self.found = if mine {
+            Found::OurAnswer
+        } else {
+            Found::OtherEnd(event.r#type().as_str().to_owned())
+        };
     }
 }
 
@@ -167,21 +200,37 @@ fn classify<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> SendE
         // A throttled call was turned away, so it took no effect. The same holds for stale credentials, which the
         // SDK renews by itself.
         (
-            "ThrottlingException" | "Throttling" | "TooManyRequestsException" | "KmsThrottlingException"
-            | "RequestLimitExceeded" | "ExpiredTokenException" | "ExpiredToken" | "RequestExpired",
+            "ThrottlingException"
+            | "Throttling"
+            | "TooManyRequestsException"
+            | "KmsThrottlingException"
+            | "RequestLimitExceeded"
+            | "ExpiredTokenException"
+            | "ExpiredToken"
+            | "RequestExpired",
             _,
-        ) => SendError::Again { code, taken_perhaps: false },
+        ) => SendError::Again {
+            code,
+            taken_perhaps: false,
+        },
         (_, Some(status)) if (400..500).contains(&status) => {
             let message = error.message().unwrap_or_default();
-            SendError::Park { reason: format!("{code}: {}", without_tokens(message)) }
+            SendError::Park {
+                reason: format!("{code}: {}", without_tokens(message)),
+            }
         }
-        _ => SendError::Again { code, taken_perhaps: true },
+        _ => SendError::Again {
+            code,
+            taken_perhaps: true,
+        },
     }
 }
 
 /// AWS quotes a bad token in some messages. What looks like one is cut out before the message goes to an operator.
 fn without_tokens(message: &str) -> String {
-    let words = message.split(' ').map(|word| if word.len() > 60 { "(redacted)" } else { word });
+    let words = message
+        .split(' ')
+        .map(|word| if word.len() > 60 { "(redacted)" } else { word });
     words.collect::<Vec<_>>().join(" ")
 }
 
@@ -190,7 +239,11 @@ mod tests {
     use super::*;
     use aws_sdk_sfn::types::{HistoryEventType, TaskScheduledEventDetails, TaskSucceededEventDetails};
 
-    fn event(id: i64, previous: i64, kind: HistoryEventType) -> aws_sdk_sfn::types::builders::HistoryEventBuilder {
+    fn event(
+        id: i64,
+        previous: i64,
+        kind: HistoryEventType,
+    ) -> aws_sdk_sfn::types::builders::HistoryEventBuilder {
         HistoryEvent::builder()
             .id(id)
             .previous_event_id(previous)
@@ -206,7 +259,10 @@ mod tests {
             .parameters(format!("{{\"Payload\":{{\"taskToken\":\"{token}\"}}}}"))
             .build()
             .expect("complete");
-        event(id, id - 1, HistoryEventType::TaskScheduled).task_scheduled_event_details(details).build().expect("complete")
+        event(id, id - 1, HistoryEventType::TaskScheduled)
+            .task_scheduled_event_details(details)
+            .build()
+            .expect("complete")
     }
 
     fn succeeded(id: i64, previous: i64, output: &str) -> HistoryEvent {
@@ -216,19 +272,36 @@ mod tests {
             .output(output)
             .build()
             .expect("complete");
-        event(id, previous, HistoryEventType::TaskSucceeded).task_succeeded_event_details(details).build().expect("complete")
+        event(id, previous, HistoryEventType::TaskSucceeded)
+            .task_succeeded_event_details(details)
+            .build()
+            .expect("complete")
     }
 
     fn search(events: &[HistoryEvent]) -> Found {
-        let mut search = HistorySearch { token: "ours", request_id: "req_1", scheduled: vec![], found: Found::Nothing };
-        events.iter().for_each(|event| search.take(event));
+        let mut search = HistorySearch {
+            token: "ours",
+            request_id: "req_1",
+            scheduled: vec![],
+            found: Found::Nothing,
+        };
+        for event in events {
+            search.take(event);
+        }
         search.found
     }
 
     #[test]
     fn follows_its_own_task_through_a_history_with_others() {
-        let started = event(4, 3, HistoryEventType::TaskStarted).build().expect("complete");
-        let other = [scheduled(2, "theirs"), scheduled(3, "ours"), started, succeeded(5, 2, "req_1")];
+        let started = event(4, 3, HistoryEventType::TaskStarted)
+            .build()
+            .expect("complete");
+        let other = [
+            scheduled(2, "theirs"),
+            scheduled(3, "ours"),
+            started,
+            succeeded(5, 2, "req_1"),
+        ];
         assert_eq!(search(&other), Found::Nothing);
         let mut ours = other.to_vec();
         ours.push(succeeded(6, 4, r#"{"requestId":"req_1"}"#));
@@ -236,7 +309,11 @@ mod tests {
         ours[4] = succeeded(6, 4, r#"{"requestId":"req_2"}"#);
         assert_eq!(search(&ours), Found::OtherEnd("TaskSucceeded".into()));
         let timed_out = event(6, 4, HistoryEventType::TaskTimedOut).task_timed_out_event_details(
-            aws_sdk_sfn::types::TaskTimedOutEventDetails::builder().resource_type("l").resource("i").build().expect("complete"),
+            aws_sdk_sfn::types::TaskTimedOutEventDetails::builder()
+                .resource_type("l")
+                .resource("i")
+                .build()
+                .expect("complete"),
         );
         ours[4] = timed_out.build().expect("complete");
         assert_eq!(search(&ours), Found::OtherEnd("TaskTimedOut".into()));

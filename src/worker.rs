@@ -28,7 +28,9 @@ pub async fn step(flow: &Flow, item: DueItem) -> Result<Step, StoreError> {
 }
 
 async fn request_step(flow: &Flow, item: DueItem) -> Result<Step, StoreError> {
-    let Some(approval) = flow.store.load(item.id).await?.approval() else { return Ok(Step::Nothing) };
+    let Some(approval) = flow.store.load(item.id).await?.approval() else {
+        return Ok(Step::Nothing);
+    };
     let now = flow.clock.now();
     match &approval.record.state {
         RequestState::Pending(pending) if pending.deadline.is_some_and(|deadline| deadline <= now) => {
@@ -59,7 +61,11 @@ pub async fn due_now(flow: &Flow) -> Result<Vec<DueItem>, StoreError> {
 
 /// Runs until `stop` turns true, then finishes the steps under way.
 pub async fn run(flow: Arc<Flow>, mut wake: UnboundedReceiver<DueItem>, mut stop: watch::Receiver<bool>) {
-    let runner = Runner { flow, places: Arc::new(Semaphore::new(CONCURRENT)), running: Arc::default() };
+    let runner = Runner {
+        flow,
+        places: Arc::new(Semaphore::new(CONCURRENT)),
+        running: Arc::default(),
+    };
     let mut steps = JoinSet::new();
     let mut look = tokio::time::interval(LOOK_EVERY);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -91,7 +97,10 @@ impl Runner {
         if !lock(&self.running).insert(item) {
             return;
         }
-        let place = Arc::clone(&self.places).acquire_owned().await.expect("the semaphore is never closed");
+        let place = Arc::clone(&self.places)
+            .acquire_owned()
+            .await
+            .expect("the semaphore is never closed");
         let (flow, running) = (Arc::clone(&self.flow), Arc::clone(&self.running));
         steps.spawn(async move {
             let outcome = step(&flow, item).await;

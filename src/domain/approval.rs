@@ -48,24 +48,37 @@ impl Approval {
 
     /// What was observed since the newest evidence event: the next one takes it in.
     pub fn unfolded(&self) -> Vec<Observation> {
-        self.observations.iter().filter(|seen| seen.at >= self.record.evidence.at).cloned().collect()
+        self.observations
+            .iter()
+            .filter(|seen| seen.at >= self.record.evidence.at)
+            .cloned()
+            .collect()
     }
 
     /// The name of the thing that is signed: the document's id in the short form, else the title.
     pub fn subject(&self) -> &str {
-        self.body.terms.document_id.as_deref().unwrap_or(&self.body.terms.title)
+        self.body
+            .terms
+            .document_id
+            .as_deref()
+            .unwrap_or(&self.body.terms.title)
     }
 
     /// What the workflow is sent for how this request ended; `None` while it hasn't, or when nobody waits.
     pub fn callback_message(&self) -> Option<CallbackMessage> {
-        let RequestState::Ended(ended) = &self.record.state else { return None };
+        let RequestState::Ended(ended) = &self.record.state else {
+            return None;
+        };
         Some(match &ended.ending {
             Ending::Approved(decision) => self.success(&ended.ending, decision.outcome.clone(), true),
             Ending::Rejected(decision) if self.body.terms.on_reject == OnReject::Succeed => {
                 self.success(&ended.ending, decision.outcome.clone(), false)
             }
             Ending::Rejected(decision) => self.rejection(&ended.ending, decision),
-            Ending::Expired { outcome: Some(outcome), .. } => {
+            Ending::Expired {
+                outcome: Some(outcome),
+                ..
+            } => {
                 let approved = self.outcome_kind(outcome) == Some(OutcomeKind::Approve);
                 self.success(&ended.ending, outcome.clone(), approved)
             }
@@ -73,19 +86,29 @@ impl Approval {
                 let waiting: Vec<String> = self.unanswered().map(|number| self.people.name(number)).collect();
                 self.failure("Approval.Expired", &ended.ending, json!({"notAnswered": waiting}))
             }
-            Ending::Cancelled { by, reason, .. } => {
-                self.failure("Approval.Cancelled", &ended.ending, json!({"cancelledBy": by, "reason": reason}))
-            }
+            Ending::Cancelled { by, reason, .. } => self.failure(
+                "Approval.Cancelled",
+                &ended.ending,
+                json!({"cancelledBy": by, "reason": reason}),
+            ),
         })
     }
 
     /// The numbers of those who haven't answered.
     pub fn unanswered(&self) -> impl Iterator<Item = u8> + '_ {
-        self.signers.iter().filter(|signer| signer.state.answer().is_none()).map(|signer| signer.number)
+        self.signers
+            .iter()
+            .filter(|signer| signer.state.answer().is_none())
+            .map(|signer| signer.number)
     }
 
     fn outcome_kind(&self, id: &str) -> Option<OutcomeKind> {
-        self.body.terms.outcomes.iter().find(|outcome| outcome.id == id).map(|outcome| outcome.kind)
+        self.body
+            .terms
+            .outcomes
+            .iter()
+            .find(|outcome| outcome.id == id)
+            .map(|outcome| outcome.kind)
     }
 
     fn success(&self, ending: &Ending, outcome: String, approved: bool) -> CallbackMessage {
@@ -105,11 +128,16 @@ impl Approval {
             output["responses"] = Value::Array(self.responses(false));
             output["commentsOmitted"] = json!(true);
         }
-        CallbackMessage::Success { output: output.to_string() }
+        CallbackMessage::Success {
+            output: output.to_string(),
+        }
     }
 
     fn rejection(&self, ending: &Ending, decision: &Decision) -> CallbackMessage {
-        let comment = self.signers[usize::from(decision.by)].state.answer().and_then(|a| a.private.comment.clone());
+        let comment = self.signers[usize::from(decision.by)]
+            .state
+            .answer()
+            .and_then(|a| a.private.comment.clone());
         let details = json!({
             "outcome": decision.outcome,
             "rejectedBy": self.people.name(decision.by),
@@ -121,7 +149,8 @@ impl Approval {
     /// A failure whose cause is JSON of what a person who debugs the workflow asks first, and, where it fits, all
     /// the responses.
     fn failure(&self, error: &'static str, ending: &Ending, details: Value) -> CallbackMessage {
-        let mut cause = json!({"requestId": self.id, "status": ending.status(), "title": self.body.terms.title});
+        let mut cause =
+            json!({"requestId": self.id, "status": ending.status(), "title": self.body.terms.title});
         if let (Value::Object(cause), Value::Object(details)) = (&mut cause, details) {
             cause.extend(details.into_iter().filter(|(_, value)| !value.is_null()));
         }
@@ -130,11 +159,22 @@ impl Approval {
         let short = cause.to_string();
         cause["responses"] = Value::Array(self.responses(true));
         let whole = cause.to_string();
-        CallbackMessage::Failure { error, cause: if whole.chars().count() <= MAX_CAUSE_CHARS { whole } else { short } }
+        CallbackMessage::Failure {
+            error,
+            cause: if whole.chars().count() <= MAX_CAUSE_CHARS {
+                whole
+            } else {
+                short
+            },
+        }
     }
 
     fn responses(&self, with_comments: bool) -> Vec<Value> {
-        let mut answered: Vec<_> = self.signers.iter().filter_map(|s| Some((s.number, s.state.answer()?))).collect();
+        let mut answered: Vec<_> = self
+            .signers
+            .iter()
+            .filter_map(|s| Some((s.number, s.state.answer()?)))
+            .collect();
         answered.sort_by_key(|(number, answer)| (answer.at, *number));
         let response = |(number, answer): (u8, &Answer)| {
             let mut signer = json!({"name": self.people.name(number)});
@@ -157,7 +197,12 @@ impl Approval {
     /// "Bob", "Alice and Bob", "Alice, Bob and Carol": those who approved.
     fn signers_named(&self) -> String {
         let approving = |s: &&SignerRecord| s.state.answer().is_some_and(|a| a.kind == OutcomeKind::Approve);
-        let names: Vec<String> = self.signers.iter().filter(approving).map(|s| self.people.name(s.number)).collect();
+        let names: Vec<String> = self
+            .signers
+            .iter()
+            .filter(approving)
+            .map(|s| self.people.name(s.number))
+            .collect();
         match names.as_slice() {
             [] => String::new(),
             [one] => one.clone(),

@@ -69,7 +69,10 @@ impl Body {
             created,
             terms: request.terms.clone(),
             signers: signers.collect(),
-            requester: request.requester.as_ref().map(|person| person.salted_hash(&seed.salt(REQUESTER))),
+            requester: request
+                .requester
+                .as_ref()
+                .map(|person| person.salted_hash(&seed.salt(REQUESTER))),
         }
     }
 
@@ -82,8 +85,15 @@ impl Body {
     /// when the workflow's own clock started.
     pub fn deadline(&self) -> Option<Timestamp> {
         let seconds = i64::try_from(self.terms.timeout_seconds?).ok()?;
-        let entered = self.terms.execution.as_ref().and_then(|execution| execution.entered_time);
-        entered.unwrap_or(self.created).checked_add(SignedDuration::from_secs(seconds)).ok()
+        let entered = self
+            .terms
+            .execution
+            .as_ref()
+            .and_then(|execution| execution.entered_time);
+        entered
+            .unwrap_or(self.created)
+            .checked_add(SignedDuration::from_secs(seconds))
+            .ok()
     }
 }
 

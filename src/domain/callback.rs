@@ -67,7 +67,12 @@ impl Callback {
     /// A callback whose first attempt is begun by the write that makes it: the decision and the attempt's record are
     /// one write, so that a decision costs no second one.
     pub fn first_attempt(now: Timestamp) -> Self {
-        Self::Queued(Queued { attempts: 1, unanswered: 1, due: now + LEASE, last_error: None })
+        Self::Queued(Queued {
+            attempts: 1,
+            unanswered: 1,
+            due: now + LEASE,
+            last_error: None,
+        })
     }
 
     /// When the next step is due.
@@ -83,7 +88,12 @@ impl Callback {
 impl Queued {
     /// The record of one more attempt, to be written before it is made.
     pub fn begin(&self, now: Timestamp) -> Self {
-        Self { attempts: self.attempts + 1, unanswered: self.unanswered + 1, due: now + LEASE, ..self.clone() }
+        Self {
+            attempts: self.attempts + 1,
+            unanswered: self.unanswered + 1,
+            due: now + LEASE,
+            ..self.clone()
+        }
     }
 
     /// After an attempt that is worth repeating. `taken_perhaps`: no answer came, or one that doesn't exclude that
@@ -91,7 +101,11 @@ impl Queued {
     pub fn again(&self, now: Timestamp, error: String, taken_perhaps: bool, jitter: f64) -> Self {
         Self {
             attempts: self.attempts,
-            unanswered: if taken_perhaps { self.unanswered } else { self.unanswered - 1 },
+            unanswered: if taken_perhaps {
+                self.unanswered
+            } else {
+                self.unanswered - 1
+            },
             due: now + schedule::callback_delay(self.attempts, jitter),
             last_error: Some(error),
         }
@@ -108,7 +122,11 @@ impl Queued {
             at: now,
             reason,
             attempts: self.attempts,
-            unanswered: if taken_perhaps { self.unanswered } else { self.unanswered - 1 },
+            unanswered: if taken_perhaps {
+                self.unanswered
+            } else {
+                self.unanswered - 1
+            },
         }
     }
 }
@@ -142,7 +160,9 @@ mod tests {
     #[test]
     fn knows_whether_an_earlier_attempt_may_have_landed() {
         let now = Timestamp::UNIX_EPOCH;
-        let Callback::Queued(first) = Callback::first_attempt(now) else { panic!("queued") };
+        let Callback::Queued(first) = Callback::first_attempt(now) else {
+            panic!("queued")
+        };
         assert!(!first.earlier_may_have_landed());
         let throttled = first.again(now, "ThrottlingException".into(), false, 0.5);
         assert!(!throttled.begin(now).earlier_may_have_landed());

@@ -51,7 +51,11 @@ pub struct PrivateAnswer {
 impl PrivateAnswer {
     /// The hash that stands in the evidence.
     pub fn salted_hash(&self) -> Sha256 {
-        Sha256::of_parts(&[b"countersign-answer-v1\0", self.salt.as_bytes(), &super::digest::canonical_json(self)])
+        Sha256::of_parts(&[
+            b"countersign-answer-v1\0",
+            self.salt.as_bytes(),
+            &super::digest::canonical_json(self),
+        ])
     }
 }
 
@@ -118,7 +122,10 @@ pub struct Pending {
 impl Pending {
     /// When the next of its obligations is due.
     pub fn due(&self) -> Timestamp {
-        [self.deadline, self.heartbeat].into_iter().flatten().fold(self.check, Timestamp::min)
+        [self.deadline, self.heartbeat]
+            .into_iter()
+            .flatten()
+            .fold(self.check, Timestamp::min)
     }
 }
 

@@ -86,6 +86,9 @@ mod tests {
         assert_eq!(one, other);
         assert_eq!(Sha256::parse(&one.to_string()), Some(one));
         // RFC 6234, the empty message.
-        assert_eq!(Sha256::of(b"").to_string(), "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(
+            Sha256::of(b"").to_string(),
+            "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
     }
 }

@@ -116,7 +116,13 @@ impl Event {
     }
 
     /// The event after `head` (or the first one).
-    pub fn next(approval: ApprovalId, head: Option<&Head>, at: Timestamp, what: What, observed: Vec<Observation>) -> Self {
+    pub fn next(
+        approval: ApprovalId,
+        head: Option<&Head>,
+        at: Timestamp,
+        what: What,
+        observed: Vec<Observation>,
+    ) -> Self {
         Self {
             v: 1,
             approval,
@@ -170,7 +176,13 @@ impl std::fmt::Debug for EvidenceKey {
 
 /// What the signature is over: a label, the approval's id, the event's number and its hash.
 pub fn signed_message(approval: ApprovalId, seq: u32, hash: &Sha256) -> Vec<u8> {
-    [b"countersign-evidence-v1\0".as_slice(), approval.as_bytes(), &seq.to_be_bytes(), hash.as_bytes()].concat()
+    [
+        b"countersign-evidence-v1\0".as_slice(),
+        approval.as_bytes(),
+        &seq.to_be_bytes(),
+        hash.as_bytes(),
+    ]
+    .concat()
 }
 
 /// Why a chain doesn't verify.
@@ -191,7 +203,12 @@ pub enum ChainError {
 }
 
 /// Checks that `events` are one unbroken chain of `approval` which `head` signs under `public_key`.
-pub fn verify(approval: ApprovalId, events: &[Event], head: &Head, public_key: &[u8]) -> Result<(), ChainError> {
+pub fn verify(
+    approval: ApprovalId,
+    events: &[Event],
+    head: &Head,
+    public_key: &[u8],
+) -> Result<(), ChainError> {
     let mut prev = None;
     for (seq, event) in (1..).zip(events) {
         if event.seq != seq || event.prev != prev || event.approval != approval || event.v != 1 {
@@ -203,7 +220,9 @@ pub fn verify(approval: ApprovalId, events: &[Event], head: &Head, public_key: &
     if Some(head.hash) != prev || head.seq != last.seq {
         return Err(ChainError::Head);
     }
-    let signature = data_encoding::BASE64.decode(head.signature.as_bytes()).map_err(|_| ChainError::Signature)?;
+    let signature = data_encoding::BASE64
+        .decode(head.signature.as_bytes())
+        .map_err(|_| ChainError::Signature)?;
     UnparsedPublicKey::new(&ED25519, public_key)
         .verify(&signed_message(approval, head.seq, &head.hash), &signature)
         .map_err(|_| ChainError::Signature)
@@ -216,9 +235,21 @@ mod tests {
     fn chain(key: &EvidenceKey) -> (ApprovalId, Vec<Event>, Head) {
         let id = ApprovalId::from_bytes([1; 16]);
         let at = Timestamp::UNIX_EPOCH;
-        let first = Event::next(id, None, at, What::Requested { body: Sha256::of(b"body") }, vec![]);
+        let first = Event::next(
+            id,
+            None,
+            at,
+            What::Requested {
+                body: Sha256::of(b"body"),
+            },
+            vec![],
+        );
         let head = key.sign(&first);
-        let seen = vec![Observation { at, signer: 0, seen: Seen::Opened }];
+        let seen = vec![Observation {
+            at,
+            signer: 0,
+            seen: Seen::Opened,
+        }];
         let second = Event::next(id, Some(&head), at, What::Expired, seen);
         let head = key.sign(&second);
         (id, vec![first, second], head)
@@ -236,14 +267,29 @@ mod tests {
 
         let mut changed = events.clone();
         changed[0].at += jiff::SignedDuration::from_secs(1);
-        assert_eq!(verify(id, &changed, &head, key.public_key()), Err(ChainError::Broken(2)));
+        assert_eq!(
+            verify(id, &changed, &head, key.public_key()),
+            Err(ChainError::Broken(2))
+        );
         let mut changed = events.clone();
         changed[1].observed.clear();
-        assert_eq!(verify(id, &changed, &head, key.public_key()), Err(ChainError::Head));
-        assert_eq!(verify(id, &events[..1], &head, key.public_key()), Err(ChainError::Head));
+        assert_eq!(
+            verify(id, &changed, &head, key.public_key()),
+            Err(ChainError::Head)
+        );
+        assert_eq!(
+            verify(id, &events[..1], &head, key.public_key()),
+            Err(ChainError::Head)
+        );
         assert_eq!(verify(id, &[], &head, key.public_key()), Err(ChainError::Empty));
-        assert_eq!(verify(ApprovalId::from_bytes([2; 16]), &events, &head, key.public_key()), Err(ChainError::Broken(1)));
+        assert_eq!(
+            verify(ApprovalId::from_bytes([2; 16]), &events, &head, key.public_key()),
+            Err(ChainError::Broken(1))
+        );
         let other = EvidenceKey::from_seed(&[6; 32]);
-        assert_eq!(verify(id, &events, &head, other.public_key()), Err(ChainError::Signature));
+        assert_eq!(
+            verify(id, &events, &head, other.public_key()),
+            Err(ChainError::Signature)
+        );
     }
 }

@@ -27,13 +27,19 @@ pub enum FormToken {
 pub fn issue(keys: &KeyRing, claim: &LinkClaim, now: Timestamp) -> String {
     let key = keys.current_id();
     let issued = now.as_second().to_be_bytes();
-    let mac = keys.mac(key, Purpose::Form, &message(claim, issued)).expect("the ring has its current key");
+    let mac = keys
+        .mac(key, Purpose::Form, &message(claim, issued))
+        .expect("the ring has its current key");
     BASE64URL_NOPAD.encode(&[&[key][..], &issued, &mac].concat())
 }
 
 /// Reads a token that came back.
 pub fn check(keys: &KeyRing, claim: &LinkClaim, token: &str, now: Timestamp) -> FormToken {
-    let Some(bytes) = BASE64URL_NOPAD.decode(token.as_bytes()).ok().and_then(|b| <[u8; 25]>::try_from(b).ok()) else {
+    let Some(bytes) = BASE64URL_NOPAD
+        .decode(token.as_bytes())
+        .ok()
+        .and_then(|b| <[u8; 25]>::try_from(b).ok())
+    else {
         return FormToken::Forged;
     };
     let mut issued = [0; 8];
@@ -48,7 +54,12 @@ pub fn check(keys: &KeyRing, claim: &LinkClaim, token: &str, now: Timestamp) -> 
 }
 
 fn message(claim: &LinkClaim, issued: [u8; 8]) -> Vec<u8> {
-    [claim.approval.as_bytes().as_slice(), &[claim.signer, claim.generation], &issued].concat()
+    [
+        claim.approval.as_bytes().as_slice(),
+        &[claim.signer, claim.generation],
+        &issued,
+    ]
+    .concat()
 }
 
 #[cfg(test)]
@@ -60,13 +71,28 @@ mod tests {
     #[test]
     fn a_form_token_is_for_one_link_and_twelve_hours() {
         let keys = KeyRing::new(MasterKey::new(1, [1; 32]), vec![]);
-        let claim = LinkClaim { approval: ApprovalId::from_bytes([7; 16]), signer: 0, generation: 0 };
+        let claim = LinkClaim {
+            approval: ApprovalId::from_bytes([7; 16]),
+            signer: 0,
+            generation: 0,
+        };
         let other = LinkClaim { signer: 1, ..claim };
         let now: Timestamp = "2026-11-21T09:00:00Z".parse().expect("a time");
         let token = issue(&keys, &claim, now);
         assert_eq!(check(&keys, &claim, &token, now + LIFETIME), FormToken::Valid);
-        assert_eq!(check(&keys, &claim, &token, now + LIFETIME + SignedDuration::from_secs(1)), FormToken::Expired);
-        assert_eq!(check(&keys, &claim, &token, now - SignedDuration::from_mins(5)), FormToken::Valid);
+        assert_eq!(
+            check(
+                &keys,
+                &claim,
+                &token,
+                now + LIFETIME + SignedDuration::from_secs(1)
+            ),
+            FormToken::Expired
+        );
+        assert_eq!(
+            check(&keys, &claim, &token, now - SignedDuration::from_mins(5)),
+            FormToken::Valid
+        );
         assert_eq!(check(&keys, &other, &token, now), FormToken::Forged);
         assert_eq!(check(&keys, &claim, "", now), FormToken::Forged);
         assert_eq!(check(&keys, &claim, &token[1..], now), FormToken::Forged);

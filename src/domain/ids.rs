@@ -21,7 +21,12 @@ pub struct ApprovalId([u8; 16]);
 impl ApprovalId {
     /// The id of the approval that answers `target`.
     pub fn of(target: &CallbackTarget) -> Self {
-        let digest = Sha256::of_parts(&[b"countersign-id-v1\0", target.kind().as_bytes(), b"\0", target.expose().as_bytes()]);
+        let digest = Sha256::of_parts(&[
+            b"countersign-id-v1\0",
+            target.kind().as_bytes(),
+            b"\0",
+            target.expose().as_bytes(),
+        ]);
         let mut id = [0; 16];
         id.copy_from_slice(&digest.as_bytes()[..16]);
         Self(id)

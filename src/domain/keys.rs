@@ -24,7 +24,10 @@ pub struct MasterKey {
 impl MasterKey {
     /// A key from its bytes. The id goes into each link, so that the right key reads it.
     pub fn new(id: u8, bytes: [u8; 32]) -> Self {
-        Self { id, bytes: Zeroizing::new(bytes) }
+        Self {
+            id,
+            bytes: Zeroizing::new(bytes),
+        }
     }
 
     fn derive(&self, info: &[&[u8]]) -> Zeroizing<[u8; 32]> {
@@ -102,7 +105,13 @@ impl KeyRing {
     }
 
     /// Encrypts a target for one approval and one body: it can be opened under no other.
-    pub fn seal(&self, approval: ApprovalId, body: &Sha256, target: &CallbackTarget, random: FillRandom<'_>) -> SealedTarget {
+    pub fn seal(
+        &self,
+        approval: ApprovalId,
+        body: &Sha256,
+        target: &CallbackTarget,
+        random: FillRandom<'_>,
+    ) -> SealedTarget {
         let derived = &self.keys[0];
         let mut nonce = [0; 12];
         random(&mut nonce);
@@ -114,16 +123,30 @@ impl KeyRing {
                 &mut ciphertext,
             )
             .expect("a token is far below the bound of AES-GCM");
-        SealedTarget { kind: target.kind().to_owned(), key: derived.master.id, nonce: nonce.to_vec(), ciphertext }
+        SealedTarget {
+            kind: target.kind().to_owned(),
+            key: derived.master.id,
+            nonce: nonce.to_vec(),
+            ciphertext,
+        }
     }
 
     /// Opens what [`Self::seal`] closed.
-    pub fn open(&self, approval: ApprovalId, body: &Sha256, sealed: &SealedTarget) -> Result<CallbackTarget, SealError> {
+    pub fn open(
+        &self,
+        approval: ApprovalId,
+        body: &Sha256,
+        sealed: &SealedTarget,
+    ) -> Result<CallbackTarget, SealError> {
         let derived = self.find(sealed.key).ok_or(SealError::UnknownKey(sealed.key))?;
         let nonce = Nonce::try_assume_unique_for_key(&sealed.nonce).map_err(|_| SealError::DoesNotBelong)?;
         let mut buffer = Zeroizing::new(sealed.ciphertext.clone());
         let plain = token_key(&derived.master, approval)
-            .open_in_place(nonce, Aad::from(associated_data(approval, &sealed.kind, body)), &mut buffer)
+            .open_in_place(
+                nonce,
+                Aad::from(associated_data(approval, &sealed.kind, body)),
+                &mut buffer,
+            )
             .map_err(|_| SealError::DoesNotBelong)?;
         std::str::from_utf8(plain)
             .ok()
@@ -138,7 +161,9 @@ impl KeyRing {
 
 impl std::fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.keys.iter().map(|key| &key.master)).finish()
+        f.debug_list()
+            .entries(self.keys.iter().map(|key| &key.master))
+            .finish()
     }
 }
 
@@ -149,7 +174,14 @@ fn token_key(master: &MasterKey, approval: ApprovalId) -> LessSafeKey {
 }
 
 fn associated_data(approval: ApprovalId, kind: &str, body: &Sha256) -> Vec<u8> {
-    [approval.as_bytes().as_slice(), &[0], kind.as_bytes(), &[0], body.as_bytes()].concat()
+    [
+        approval.as_bytes().as_slice(),
+        &[0],
+        kind.as_bytes(),
+        &[0],
+        body.as_bytes(),
+    ]
+    .concat()
 }
 
 /// A task token or callback id as it may be stored: AES-256-GCM under a key for this approval, with approval id, kind
@@ -179,7 +211,9 @@ mod base64 {
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        BASE64.decode(String::deserialize(deserializer)?.as_bytes()).map_err(serde::de::Error::custom)
+        BASE64
+            .decode(String::deserialize(deserializer)?.as_bytes())
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -214,20 +248,30 @@ mod tests {
         assert_eq!(ring(1).open(id, &body, &sealed), Ok(target.clone()));
 
         let elsewhere = ApprovalId::from_bytes([0; 16]);
-        assert_eq!(ring(1).open(elsewhere, &body, &sealed), Err(SealError::DoesNotBelong));
-        assert_eq!(ring(1).open(id, &Sha256::of(b"other"), &sealed), Err(SealError::DoesNotBelong));
+        assert_eq!(
+            ring(1).open(elsewhere, &body, &sealed),
+            Err(SealError::DoesNotBelong)
+        );
+        assert_eq!(
+            ring(1).open(id, &Sha256::of(b"other"), &sealed),
+            Err(SealError::DoesNotBelong)
+        );
         assert_eq!(ring(2).open(id, &body, &sealed), Err(SealError::UnknownKey(1)));
 
         let mut other_kind = sealed.clone();
         other_kind.kind = "durable-callback".into();
-        assert_eq!(ring(1).open(id, &body, &other_kind), Err(SealError::DoesNotBelong));
+        assert_eq!(
+            ring(1).open(id, &body, &other_kind),
+            Err(SealError::DoesNotBelong)
+        );
     }
 
     #[test]
     fn an_older_key_still_opens() {
         let target = CallbackTarget::TaskToken(TaskToken::parse("t").expect("a token"));
         let id = ApprovalId::of(&target);
-        let sealed = KeyRing::new(MasterKey::new(9, [9; 32]), vec![]).seal(id, &Sha256::of(b""), &target, &|_| {});
+        let sealed =
+            KeyRing::new(MasterKey::new(9, [9; 32]), vec![]).seal(id, &Sha256::of(b""), &target, &|_| {});
         assert_eq!(ring(1).open(id, &Sha256::of(b""), &sealed), Ok(target));
     }
 

@@ -33,7 +33,9 @@ impl SignerLink {
         bytes[1..17].copy_from_slice(claim.approval.as_bytes());
         bytes[17] = claim.signer;
         bytes[18] = claim.generation;
-        let mac = keys.mac(key, Purpose::Link, &bytes[..19]).expect("the ring has its current key");
+        let mac = keys
+            .mac(key, Purpose::Link, &bytes[..19])
+            .expect("the ring has its current key");
         bytes[19..].copy_from_slice(&mac);
         Self(BASE64URL_NOPAD.encode(&bytes))
     }
@@ -49,7 +51,11 @@ impl SignerLink {
         }
         let mut approval = [0; 16];
         approval.copy_from_slice(&bytes[1..17]);
-        Some(LinkClaim { approval: ApprovalId::from_bytes(approval), signer: bytes[17], generation: bytes[18] })
+        Some(LinkClaim {
+            approval: ApprovalId::from_bytes(approval),
+            signer: bytes[17],
+            generation: bytes[18],
+        })
     }
 
     /// The text that goes into the address.
@@ -70,7 +76,11 @@ mod tests {
     use crate::domain::keys::MasterKey;
 
     fn claim() -> LinkClaim {
-        LinkClaim { approval: ApprovalId::from_bytes([7; 16]), signer: 3, generation: 1 }
+        LinkClaim {
+            approval: ApprovalId::from_bytes([7; 16]),
+            signer: 3,
+            generation: 1,
+        }
     }
 
     #[test]
@@ -86,11 +96,17 @@ mod tests {
     fn no_changed_link_opens() {
         let keys = KeyRing::new(MasterKey::new(1, [1; 32]), vec![MasterKey::new(2, [2; 32])]);
         let link = SignerLink::seal(&keys, &claim());
-        let bytes = BASE64URL_NOPAD.decode(link.expose().as_bytes()).expect("base64url");
+        let bytes = BASE64URL_NOPAD
+            .decode(link.expose().as_bytes())
+            .expect("base64url");
         for bit in 0..bytes.len() * 8 {
             let mut changed = bytes.clone();
             changed[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(SignerLink::open(&keys, &BASE64URL_NOPAD.encode(&changed)), None, "bit {bit}");
+            assert_eq!(
+                SignerLink::open(&keys, &BASE64URL_NOPAD.encode(&changed)),
+                None,
+                "bit {bit}"
+            );
         }
         for cut in 0..link.expose().len() {
             assert_eq!(SignerLink::open(&keys, &link.expose()[..cut]), None);

@@ -25,9 +25,17 @@ pub enum Policy {
 ///
 /// Among several approving outcomes the one with most votes wins, then the one that was given first.
 pub fn decide(policy: Policy, answers: &[Option<&Answer>]) -> Option<Decision> {
-    let given = || answers.iter().enumerate().filter_map(|(number, answer)| Some((number, (*answer)?)));
+    let given = || {
+        answers
+            .iter()
+            .enumerate()
+            .filter_map(|(number, answer)| Some((number, (*answer)?)))
+    };
     let of_kind = |kind| given().filter(move |(_, answer)| answer.kind == kind);
-    let (approvals, rejections) = (of_kind(OutcomeKind::Approve).count(), of_kind(OutcomeKind::Reject).count());
+    let (approvals, rejections) = (
+        of_kind(OutcomeKind::Approve).count(),
+        of_kind(OutcomeKind::Reject).count(),
+    );
     let needed = match policy {
         Policy::All | Policy::Sequence => answers.len(),
         Policy::Any => 1,
@@ -40,17 +48,34 @@ pub fn decide(policy: Policy, answers: &[Option<&Answer>]) -> Option<Decision> {
         Policy::Any => rejections > 0,
         Policy::All | Policy::Sequence | Policy::Quorum { .. } => answers.len() - rejections < needed,
     };
-    if rejected { decision(OutcomeKind::Reject, of_kind(OutcomeKind::Reject)) } else { None }
+    if rejected {
+        decision(OutcomeKind::Reject, of_kind(OutcomeKind::Reject))
+    } else {
+        None
+    }
 }
 
 fn decision<'a>(kind: OutcomeKind, votes: impl Iterator<Item = (usize, &'a Answer)>) -> Option<Decision> {
     let mut votes: Vec<_> = votes.collect();
     votes.sort_by_key(|(number, answer)| (answer.at, *number));
     let (last, last_answer) = *votes.last()?;
-    let count = |outcome: &str| votes.iter().filter(|(_, answer)| answer.outcome == outcome).count();
+    let count = |outcome: &str| {
+        votes
+            .iter()
+            .filter(|(_, answer)| answer.outcome == outcome)
+            .count()
+    };
     // The earliest of those with most votes: `max_by_key` would give the last, so we go backwards.
-    let (_, winner) = votes.iter().rev().max_by_key(|(_, answer)| count(&answer.outcome))?;
-    Some(Decision { outcome: winner.outcome.clone(), kind, at: last_answer.at, by: u8::try_from(last).ok()? })
+    let (_, winner) = votes
+        .iter()
+        .rev()
+        .max_by_key(|(_, answer)| count(&answer.outcome))?;
+    Some(Decision {
+        outcome: winner.outcome.clone(),
+        kind,
+        at: last_answer.at,
+        by: u8::try_from(last).ok()?,
+    })
 }
 
 #[cfg(test)]
@@ -63,7 +88,11 @@ mod tests {
     fn answer(outcome: &str, second: i64) -> Answer {
         Answer {
             outcome: outcome.into(),
-            kind: if outcome.starts_with("no") { OutcomeKind::Reject } else { OutcomeKind::Approve },
+            kind: if outcome.starts_with("no") {
+                OutcomeKind::Reject
+            } else {
+                OutcomeKind::Approve
+            },
             at: Timestamp::from_second(second).expect("a time"),
             by: AnsweredBy::Link,
             private: PrivateAnswer {
@@ -86,7 +115,10 @@ mod tests {
         let yes = |s| Some(answer("yes", s));
         assert_eq!(outcome(Policy::All, &[yes(2), None]), None);
         assert_eq!(outcome(Policy::All, &[yes(2), yes(1)]), Some(("yes".into(), 0)));
-        assert_eq!(outcome(Policy::All, &[None, Some(answer("no", 1)), None]), Some(("no".into(), 1)));
+        assert_eq!(
+            outcome(Policy::All, &[None, Some(answer("no", 1)), None]),
+            Some(("no".into(), 1))
+        );
     }
 
     #[test]
@@ -102,8 +134,14 @@ mod tests {
         let two = Policy::Quorum { count: 2 };
         let (yes, no) = (Some(answer("yes", 1)), Some(answer("no", 2)));
         assert_eq!(outcome(two, &[yes.clone(), None, no.clone()]), None);
-        assert_eq!(outcome(two, &[yes.clone(), yes.clone(), no.clone()]), Some(("yes".into(), 1)));
-        assert_eq!(outcome(two, &[no.clone(), None, no.clone()]), Some(("no".into(), 2)));
+        assert_eq!(
+            outcome(two, &[yes.clone(), yes.clone(), no.clone()]),
+            Some(("yes".into(), 1))
+        );
+        assert_eq!(
+            outcome(two, &[no.clone(), None, no.clone()]),
+            Some(("no".into(), 2))
+        );
         assert_eq!(outcome(Policy::Any, &[None, no, None]), Some(("no".into(), 1)));
     }
 }

@@ -163,14 +163,22 @@ pub struct InvalidRequest {
 impl InvalidRequest {
     /// A refusal for one field.
     pub fn of(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { problems: vec![Problem { field: field.into(), message: message.into() }] }
+        Self {
+            problems: vec![Problem {
+                field: field.into(),
+                message: message.into(),
+            }],
+        }
     }
 }
 
 /// Reads a request, in the full form or in the short one (`{"stepFunctionToken", "signer", "documentId"}`).
 pub fn parse(value: &Value, directory: &Directory) -> Result<ApprovalRequest, InvalidRequest> {
     let Value::Object(map) = value else {
-        return Err(InvalidRequest::of("(request)", format!("must be an object, not {}", kind_of(value))));
+        return Err(InvalidRequest::of(
+            "(request)",
+            format!("must be an object, not {}", kind_of(value)),
+        ));
     };
     let mut f = Fields::new("", map);
     let target = target(&mut f);
@@ -178,19 +186,28 @@ pub fn parse(value: &Value, directory: &Directory) -> Result<ApprovalRequest, In
     let requester = f.object("requester").and_then(|map| requester(&mut f, map));
     let terms = terms(&mut f);
     if f.flag("noSelfApproval") == Some(true) {
-        let asker = requester.as_ref().and_then(|person| person.email.as_deref()).map(str::to_lowercase);
+        let asker = requester
+            .as_ref()
+            .and_then(|person| person.email.as_deref())
+            .map(str::to_lowercase);
         let own = |s: &Signer| s.person.email.as_deref().map(str::to_lowercase) == asker;
         if asker.is_none() {
             f.problem("noSelfApproval", "needs requester.email, to know who asks");
         } else if signers.iter().any(own) {
-            f.problem("signers", "must not include the requester, because noSelfApproval is true");
+            f.problem(
+                "signers",
+                "must not include the requester, because noSelfApproval is true",
+            );
         }
     }
     refuse_what_is_not_supported(&mut f);
     match (f.finish(), target, terms) {
-        (problems, Some(target), Some(terms)) if problems.is_empty() => {
-            Ok(ApprovalRequest { target, signers, requester, terms })
-        }
+        (problems, Some(target), Some(terms)) if problems.is_empty() => Ok(ApprovalRequest {
+            target,
+            signers,
+            requester,
+            terms,
+        }),
         (problems, ..) => Err(InvalidRequest { problems }),
     }
 }
@@ -227,8 +244,15 @@ fn signers(f: &mut Fields<'_>, directory: &Directory) -> Vec<Signer> {
     let mut signers = Vec::new();
     if let Some(name) = f.line("signer", MAX_NAME_CHARS) {
         match directory.find(&name) {
-            Some(person) => signers.push(Signer { person: person.clone(), role: None, locale: None }),
-            None => f.problem("signer", "is not in the people directory; add the person there, or give signers with name and email"),
+            Some(person) => signers.push(Signer {
+                person: person.clone(),
+                role: None,
+                locale: None,
+            }),
+            None => f.problem(
+                "signer",
+                "is not in the people directory; add the person there, or give signers with name and email",
+            ),
         }
     }
     let had_signer = f.value("signer").is_some();
@@ -249,7 +273,10 @@ fn signers(f: &mut Fields<'_>, directory: &Directory) -> Vec<Signer> {
             refuse_the_same_address_twice(f, &signers);
         }
         None if had_signer || f.value("signers").is_some() => {}
-        None => f.problem("signers", "is missing; name at least one person with name and email"),
+        None => f.problem(
+            "signers",
+            "is missing; name at least one person with name and email",
+        ),
     }
     signers
 }
@@ -259,7 +286,10 @@ fn refuse_the_same_address_twice(f: &mut Fields<'_>, signers: &[Signer]) {
     let mut seen = BTreeSet::new();
     for (index, signer) in signers.iter().enumerate() {
         if !seen.insert(signer.person.email.as_deref().map(str::to_lowercase)) {
-            f.problem(&format!("signers[{index}].email"), "is the address of an earlier signer");
+            f.problem(
+                &format!("signers[{index}].email"),
+                "is the address of an earlier signer",
+            );
         }
     }
 }
@@ -282,15 +312,19 @@ fn signer(f: &mut Fields<'_>, directory: &Directory) -> Option<Signer> {
         }
     };
     let person = match email {
-        Some(email) => Person { name, email: Some(email) },
+        Some(email) => Person {
+            name,
+            email: Some(email),
+        },
         None if had_email => return None,
-        None => match directory.find(&name) {
-            Some(person) => person.clone(),
-            None => {
+        None => {
+            if let Some(person) = directory.find(&name) {
+                person.clone()
+            } else {
                 f.problem("email", "is missing, and the name is not in the people directory");
                 return None;
             }
-        },
+        }
     };
     Some(Signer { person, role, locale })
 }
@@ -321,11 +355,18 @@ fn email(f: &mut Fields<'_>) -> Option<String> {
 /// Checks a mail address; gives it trimmed.
 pub fn check_email(text: &str) -> Result<String, String> {
     let line = check_line(text, 254)?;
-    let options = email_address::Options::default().with_required_tld().without_display_text().without_domain_literal();
+    let options = email_address::Options::default()
+        .with_required_tld()
+        .without_display_text()
+        .without_domain_literal();
     let valid = line.is_ascii()
         && !line.contains(['"', '(', ')', ',', ';', '<', '>', ' '])
         && email_address::EmailAddress::parse_with_options(&line, options).is_ok();
-    if valid { Ok(line) } else { Err("is not a mail address; write it like bob@example.com".into()) }
+    if valid {
+        Ok(line)
+    } else {
+        Err("is not a mail address; write it like bob@example.com".into())
+    }
 }
 
 fn terms(f: &mut Fields<'_>) -> Option<Terms> {
@@ -335,7 +376,10 @@ fn terms(f: &mut Fields<'_>) -> Option<Terms> {
         (Some(title), _) => Some(title),
         (None, Some(id)) if f.value("title").is_none() => Some(format!("Sign document {id}")),
         (None, None) if f.value("title").is_none() => {
-            f.problem("title", "is missing; say what is to be decided (or give documentId)");
+            f.problem(
+                "title",
+                "is missing; say what is to be decided (or give documentId)",
+            );
             None
         }
         (None, _) => None,
@@ -356,7 +400,9 @@ fn terms(f: &mut Fields<'_>) -> Option<Terms> {
         }
     };
     let reminders = f.object("reminders").map(|map| reminders(f, map));
-    let heartbeat_seconds = f.number("heartbeatSeconds", 15, MAX_SECONDS).and_then(|n| u32::try_from(n).ok());
+    let heartbeat_seconds = f
+        .number("heartbeatSeconds", 15, MAX_SECONDS)
+        .and_then(|n| u32::try_from(n).ok());
     let execution = f.object("execution").map(|map| execution(f, map));
     let external_id = f.id("externalId", 200).or_else(|| document_id.clone());
     let tags = tags(f);
@@ -383,7 +429,9 @@ fn terms(f: &mut Fields<'_>) -> Option<Terms> {
 }
 
 fn policy(f: &mut Fields<'_>) -> Policy {
-    let Some(map) = f.object("policy") else { return Policy::All };
+    let Some(map) = f.object("policy") else {
+        return Policy::All;
+    };
     let mut inner = Fields::new("policy", map);
     match inner.line("type", 20).as_deref() {
         Some("all") => {}
@@ -420,23 +468,45 @@ fn documents(f: &mut Fields<'_>) -> Vec<Document> {
         }
         let text = inner.lines("text", MAX_DOCUMENT_BYTES);
         if let (Some(name), Some(text)) = (name, text) {
-            documents.push(Document { name, sha256: super::digest::Sha256::of(text.as_bytes()), text });
+            documents.push(Document {
+                name,
+                sha256: super::digest::Sha256::of(text.as_bytes()),
+                text,
+            });
         }
         f.extend(inner.finish());
     }
     let total: usize = documents.iter().map(|document| document.text.len()).sum();
     if total > 2 * MAX_DOCUMENT_BYTES {
-        f.problem("documents", format!("have {total} bytes together; at most {} are allowed", 2 * MAX_DOCUMENT_BYTES));
+        f.problem(
+            "documents",
+            format!(
+                "have {total} bytes together; at most {} are allowed",
+                2 * MAX_DOCUMENT_BYTES
+            ),
+        );
     }
     documents
 }
 
 fn outcomes(f: &mut Fields<'_>, sign: bool) -> Vec<Outcome> {
     let Some(list) = f.list("outcomes", 10) else {
-        let (approve, reject) = if sign { ("Sign", "Do not sign") } else { ("Approve", "Reject") };
+        let (approve, reject) = if sign {
+            ("Sign", "Do not sign")
+        } else {
+            ("Approve", "Reject")
+        };
         return vec![
-            Outcome { id: "approve".into(), label: approve.into(), kind: OutcomeKind::Approve },
-            Outcome { id: "reject".into(), label: reject.into(), kind: OutcomeKind::Reject },
+            Outcome {
+                id: "approve".into(),
+                label: approve.into(),
+                kind: OutcomeKind::Approve,
+            },
+            Outcome {
+                id: "reject".into(),
+                label: reject.into(),
+                kind: OutcomeKind::Reject,
+            },
         ];
     };
     let mut outcomes: Vec<Outcome> = Vec::new();
@@ -474,7 +544,10 @@ fn outcomes(f: &mut Fields<'_>, sign: bool) -> Vec<Outcome> {
         }
         f.extend(inner.finish());
     }
-    if !outcomes.iter().any(|outcome| outcome.kind == OutcomeKind::Approve) {
+    if !outcomes
+        .iter()
+        .any(|outcome| outcome.kind == OutcomeKind::Approve)
+    {
         f.problem("outcomes", "must hold at least one of kind \"approve\"");
     }
     outcomes
@@ -512,9 +585,10 @@ fn execution(f: &mut Fields<'_>, map: &Map<String, Value>) -> Execution {
         }
         valid
     });
-    let entered_time = inner.line("enteredTime", 40).and_then(|text| match text.parse() {
-        Ok(time) => Some(time),
-        Err(_) => {
+    let entered_time = inner.line("enteredTime", 40).and_then(|text| {
+        if let Ok(time) = text.parse() {
+            Some(time)
+        } else {
             inner.problem("enteredTime", "is not a time; pass \"$$.State.EnteredTime\"");
             None
         }
@@ -535,10 +609,15 @@ fn tags(f: &mut Fields<'_>) -> BTreeMap<String, String> {
     let mut tags = BTreeMap::new();
     let Some(map) = f.object("tags") else { return tags };
     if map.len() > 20 {
-        f.problem("tags", format!("has {} entries; at most 20 are allowed", map.len()));
+        f.problem(
+            "tags",
+            format!("has {} entries; at most 20 are allowed", map.len()),
+        );
     }
     for (key, value) in map {
-        let text = value.as_str().ok_or_else(|| format!("must hold text, not {}", kind_of(value)));
+        let text = value
+            .as_str()
+            .ok_or_else(|| format!("must hold text, not {}", kind_of(value)));
         match (check_line(key, 64), text.and_then(|text| check_line(text, 200))) {
             (Ok(key), Ok(value)) if !key.contains('=') => {
                 tags.insert(key, value);
@@ -554,7 +633,10 @@ fn metadata(f: &mut Fields<'_>) -> Option<Map<String, Value>> {
     let map = f.object("metadata")?;
     let bytes = super::digest::canonical_json(map).len();
     if bytes > MAX_METADATA_BYTES {
-        f.problem("metadata", format!("has {bytes} bytes as JSON; at most {MAX_METADATA_BYTES} are allowed"));
+        f.problem(
+            "metadata",
+            format!("has {bytes} bytes as JSON; at most {MAX_METADATA_BYTES} are allowed"),
+        );
     }
     Some(map.clone())
 }
@@ -562,7 +644,10 @@ fn metadata(f: &mut Fields<'_>) -> Option<Map<String, Value>> {
 fn time_zone(f: &mut Fields<'_>) -> Option<String> {
     let name = f.line("timeZone", 64)?;
     if jiff::tz::TimeZone::get(&name).is_err() {
-        f.problem("timeZone", "is not a known time zone; write it like Europe/Berlin");
+        f.problem(
+            "timeZone",
+            "is not a known time zone; write it like Europe/Berlin",
+        );
     }
     Some(name)
 }
@@ -578,7 +663,9 @@ fn refuse_what_is_not_supported(f: &mut Fields<'_>) {
     if f.flag("allowDelegation") == Some(true) {
         f.problem("allowDelegation", "true is not supported yet");
     }
-    if f.number("undoSeconds", 0, 3600).is_some_and(|seconds| seconds > 0) {
+    if f.number("undoSeconds", 0, 3600)
+        .is_some_and(|seconds| seconds > 0)
+    {
         f.problem("undoSeconds", "is not supported yet; leave it out or give 0");
     }
     match f.line("identify", 20).as_deref() {

@@ -23,18 +23,30 @@ pub struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// Begins to read `map`, which stands at `path` (empty at the top).
     pub fn new(path: impl Into<String>, map: &'a Map<String, Value>) -> Self {
-        Self { path: path.into(), map, known: Vec::new(), problems: Vec::new() }
+        Self {
+            path: path.into(),
+            map,
+            known: Vec::new(),
+            problems: Vec::new(),
+        }
     }
 
     /// The path of the field `name` of this object.
     pub fn path(&self, name: &str) -> String {
-        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+        if self.path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}.{name}", self.path)
+        }
     }
 
     /// Notes a problem of the field `name`.
     pub fn problem(&mut self, name: &str, message: impl Into<String>) {
         let field = self.path(name);
-        self.problems.push(Problem { field, message: message.into() });
+        self.problems.push(Problem {
+            field,
+            message: message.into(),
+        });
     }
 
     /// Takes over the problems of an object inside this one.
@@ -66,10 +78,16 @@ impl<'a> Fields<'a> {
     pub fn lines(&mut self, name: &'static str, max: usize) -> Option<String> {
         let text = self.text(name)?.replace("\r\n", "\n").replace('\r', "\n");
         if text.len() > max {
-            self.problem(name, format!("has {} bytes; at most {max} are allowed", text.len()));
+            self.problem(
+                name,
+                format!("has {} bytes; at most {max} are allowed", text.len()),
+            );
             None
         } else if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
-            self.problem(name, "must not contain control characters other than line breaks and tabs");
+            self.problem(
+                name,
+                "must not contain control characters other than line breaks and tabs",
+            );
             None
         } else {
             Some(text)
@@ -102,9 +120,16 @@ impl<'a> Fields<'a> {
     pub fn number(&mut self, name: &'static str, min: u64, max: u64) -> Option<u64> {
         let value = self.value(name)?;
         // States Language templates may give 60 as 60.0.
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be whole and in range")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked to be whole and in range"
+        )]
         let whole = value.as_u64().or_else(|| {
-            value.as_f64().filter(|n| n.fract() == 0.0 && *n >= 0.0 && *n < 9e15).map(|n| n as u64)
+            value
+                .as_f64()
+                .filter(|n| n.fract() == 0.0 && *n >= 0.0 && *n < 9e15)
+                .map(|n| n as u64)
         });
         match whole {
             Some(number) if (min..=max).contains(&number) => Some(number),
@@ -146,7 +171,10 @@ impl<'a> Fields<'a> {
         match self.value(name)? {
             Value::Array(list) if list.len() <= max => Some(list),
             Value::Array(list) => {
-                self.problem(name, format!("has {} entries; at most {max} are allowed", list.len()));
+                self.problem(
+                    name,
+                    format!("has {} entries; at most {max} are allowed", list.len()),
+                );
                 None
             }
             other => {
@@ -158,12 +186,26 @@ impl<'a> Fields<'a> {
 
     /// Ends the reading: fields nobody asked for become problems.
     pub fn finish(mut self) -> Vec<Problem> {
-        let unknown: Vec<&String> = self.map.keys().filter(|key| !self.known.contains(&key.as_str())).collect();
+        let unknown: Vec<&String> = self
+            .map
+            .keys()
+            .filter(|key| !self.known.contains(&key.as_str()))
+            .collect();
         for key in unknown {
             // A key could be anything, a pasted token too: the name is shown only where it looks like a name.
-            let plain = key.len() <= 40 && key.chars().all(|c| c.is_ascii_alphanumeric() || "_-.$".contains(c));
-            let field = if plain { self.path(key) } else { self.path("(unknown)") };
-            self.problems.push(Problem { field, message: "is not a field of a request; remove it, or put it under metadata".into() });
+            let plain = key.len() <= 40
+                && key
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "_-.$".contains(c));
+            let field = if plain {
+                self.path(key)
+            } else {
+                self.path("(unknown)")
+            };
+            self.problems.push(Problem {
+                field,
+                message: "is not a field of a request; remove it, or put it under metadata".into(),
+            });
         }
         self.problems
     }
@@ -173,7 +215,10 @@ impl<'a> Fields<'a> {
 pub fn check_line(text: &str, max: usize) -> Result<String, String> {
     let trimmed = text.trim();
     let count = trimmed.chars().count();
-    if text.chars().any(|c| c.is_control() || c == '\u{2028}' || c == '\u{2029}') {
+    if text
+        .chars()
+        .any(|c| c.is_control() || c == '\u{2028}' || c == '\u{2029}')
+    {
         Err("must be on one line, without control characters".into())
     } else if trimmed.is_empty() {
         Err("must not be empty".into())

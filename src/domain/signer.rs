@@ -26,7 +26,11 @@ impl Person {
     /// The hash by which evidence refers to this person. `salt` keeps a guessed name from being confirmed once the
     /// person's data is deleted.
     pub fn salted_hash(&self, salt: &Sha256) -> Sha256 {
-        Sha256::of_parts(&[b"countersign-person-v1\0", salt.as_bytes(), &super::digest::canonical_json(self)])
+        Sha256::of_parts(&[
+            b"countersign-person-v1\0",
+            salt.as_bytes(),
+            &super::digest::canonical_json(self),
+        ])
     }
 }
 
@@ -48,7 +52,12 @@ pub struct Directory(BTreeMap<String, Person>);
 impl Directory {
     /// A directory of the people given, found by their names without regard to case.
     pub fn new(people: impl IntoIterator<Item = Person>) -> Self {
-        Self(people.into_iter().map(|person| (fold_name(&person.name), person)).collect())
+        Self(
+            people
+                .into_iter()
+                .map(|person| (fold_name(&person.name), person))
+                .collect(),
+        )
     }
 
     /// The person of that name.
@@ -135,7 +144,11 @@ pub struct MailTask {
 impl MailTask {
     /// A mail that wasn't tried yet.
     pub fn new(kind: MailKind, due: Timestamp) -> Self {
-        Self { kind, due, attempts: 0 }
+        Self {
+            kind,
+            due,
+            attempts: 0,
+        }
     }
 }
 

@@ -16,7 +16,10 @@ impl TaskToken {
     pub fn parse(text: &str) -> Result<Self, String> {
         match text.chars().count() {
             0 => Err("must not be empty".into()),
-            n if n > Self::MAX_CHARS => Err(format!("has {n} characters; a task token has at most {}", Self::MAX_CHARS)),
+            n if n > Self::MAX_CHARS => Err(format!(
+                "has {n} characters; a task token has at most {}",
+                Self::MAX_CHARS
+            )),
             _ if text.chars().any(char::is_control) => Err("must not contain control characters".into()),
             _ => Ok(Self(Zeroizing::new(text.to_owned()))),
         }
@@ -31,11 +34,20 @@ pub struct CallbackId(Zeroizing<String>);
 impl CallbackId {
     /// Takes a callback id, or says what is wrong with it without repeating it.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let body = text.strip_suffix("==").or_else(|| text.strip_suffix('=')).unwrap_or(text);
+        let body = text
+            .strip_suffix("==")
+            .or_else(|| text.strip_suffix('='))
+            .unwrap_or(text);
         if body.is_empty() || text.len() > 1024 {
-            return Err(format!("has {} characters; a callback id has 1 to 1,024", text.chars().count()));
+            return Err(format!(
+                "has {} characters; a callback id has 1 to 1,024",
+                text.chars().count()
+            ));
         }
-        if !body.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/') {
+        if !body
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
+        {
             return Err("may hold only letters, digits, + and /, with up to two = at its end".into());
         }
         Ok(Self(Zeroizing::new(text.to_owned())))

@@ -36,8 +36,14 @@ pub async fn next_attempt(flow: &Flow, approval: Approval) -> Result<Step, Store
     let Some((ended, queued)) = queued(&approval).filter(|(_, queued)| queued.due <= now) else {
         return Ok(Step::Nothing);
     };
-    let begun = Ended { callback: Callback::Queued(queued.begin(now)), ..ended.clone() };
-    let change = Change { state: Some(RequestState::Ended(begun)), ..Change::default() };
+    let begun = Ended {
+        callback: Callback::Queued(queued.begin(now)),
+        ..ended.clone()
+    };
+    let change = Change {
+        state: Some(RequestState::Ended(begun)),
+        ..Change::default()
+    };
     match flow.store.commit(&approval, change).await {
         Ok(approval) => attempt(flow, approval, LATER_ATTEMPT).await.map(|_| Step::Done),
         Err(StoreError::Conflict) => Ok(Step::Nothing),
@@ -57,13 +63,20 @@ fn queued(approval: &Approval) -> Option<(&Ended, &Queued)> {
 
 /// Makes the attempt that is on record, and records what came of it.
 async fn attempt(flow: &Flow, approval: Approval, patience: Duration) -> Result<Approval, StoreError> {
-    let Some((_, begun)) = queued(&approval) else { return Ok(approval) };
+    let Some((_, begun)) = queued(&approval) else {
+        return Ok(approval);
+    };
     let begun = begun.clone();
     let callback = match flow.keys.open(approval.id, &approval.digest, &approval.target) {
         Ok(target) => send(flow, &approval, &begun, &target, patience).await,
         Err(error) => {
             let now = flow.clock.now();
-            Callback::Parked(Parked { at: now, reason: error.to_string(), attempts: begun.attempts, unanswered: begun.unanswered - 1 })
+            Callback::Parked(Parked {
+                at: now,
+                reason: error.to_string(),
+                attempts: begun.attempts,
+                unanswered: begun.unanswered - 1,
+            })
         }
     };
     log(approval.id, &callback);
@@ -77,7 +90,9 @@ async fn send(
     target: &CallbackTarget,
     patience: Duration,
 ) -> Callback {
-    let Some(message) = approval.callback_message() else { return Callback::Queued(begun.clone()) };
+    let Some(message) = approval.callback_message() else {
+        return Callback::Queued(begun.clone());
+    };
     let sent = tokio::time::timeout(patience, flow.step_functions.send(target, &message)).await;
     let now = flow.clock.now();
     match sent {
@@ -85,7 +100,9 @@ async fn send(
         Ok(Err(SendError::Again { code, taken_perhaps })) => {
             Callback::Queued(begun.again(now, code, taken_perhaps, flow.random.unit()))
         }
-        Err(_elapsed) => Callback::Queued(begun.again(now, "no answer in time".into(), true, flow.random.unit())),
+        Err(_elapsed) => {
+            Callback::Queued(begun.again(now, "no answer in time".into(), true, flow.random.unit()))
+        }
         Ok(Err(SendError::Park { reason })) => Callback::Parked(begun.park(now, reason, false)),
         Ok(Err(SendError::Closed)) => reconcile(flow, approval, begun, target).await,
     }
@@ -95,20 +112,34 @@ async fn send(
 async fn reconcile(flow: &Flow, approval: &Approval, begun: &Queued, target: &CallbackTarget) -> Callback {
     if !begun.earlier_may_have_landed() {
         let because = match execution_arn(approval) {
-            Some(arn) => flow.step_functions.ended(arn).await.map(|(status, _)| format!("the execution is {status}")),
+            Some(arn) => flow
+                .step_functions
+                .ended(arn)
+                .await
+                .map(|(status, _)| format!("the execution is {status}")),
             None => None,
         };
         let because = because.unwrap_or_else(|| "the waiting state had ended".to_owned());
-        return Callback::Moot { at: flow.clock.now(), because };
+        return Callback::Moot {
+            at: flow.clock.now(),
+            because,
+        };
     }
     let found = match execution_arn(approval) {
-        Some(arn) => flow.step_functions.how_it_ended(arn, target, &approval.id.to_string()).await,
+        Some(arn) => {
+            flow.step_functions
+                .how_it_ended(arn, target, &approval.id.to_string())
+                .await
+        }
         None => Found::Nothing,
     };
     let now = flow.clock.now();
     match found {
         Found::OurAnswer => Callback::Delivered { at: now },
-        Found::OtherEnd(event) => Callback::Moot { at: now, because: format!("the waiting state ended with {event}") },
+        Found::OtherEnd(event) => Callback::Moot {
+            at: now,
+            because: format!("the waiting state ended with {event}"),
+        },
         Found::Nothing => {
             let reason = "Step Functions says that the task is closed. An earlier attempt got no answer, so it may have \
                           been closed by this decision. Look at the execution, then retry or close this callback.";
@@ -129,14 +160,31 @@ async fn record(
     callback: Callback,
 ) -> Result<Approval, StoreError> {
     for tries in 0.. {
-        let Some((ended, _)) = queued(&approval).filter(|(_, queued)| *queued == begun) else { return Ok(approval) };
+        let Some((ended, _)) = queued(&approval).filter(|(_, queued)| *queued == begun) else {
+            return Ok(approval);
+        };
         let told = matches!(callback, Callback::Moot { .. }).then(|| flow.clock.now());
-        let ended = Ended { callback: callback.clone(), notices: ended.notices.or(told), ..ended.clone() };
-        let change = Change { state: Some(RequestState::Ended(ended)), ..Change::default() };
+        let ended = Ended {
+            callback: callback.clone(),
+            notices: ended.notices.or(told),
+            ..ended.clone()
+        };
+        let change = Change {
+            state: Some(RequestState::Ended(ended)),
+            ..Change::default()
+        };
         match flow.store.commit(&approval, change).await {
             Ok(after) => {
-                if after.record.state.due().is_some_and(|due| due <= flow.clock.now()) {
-                    flow.wake(DueItem { id: after.id, what: DueWhat::Request });
+                if after
+                    .record
+                    .state
+                    .due()
+                    .is_some_and(|due| due <= flow.clock.now())
+                {
+                    flow.wake(DueItem {
+                        id: after.id,
+                        what: DueWhat::Request,
+                    });
                 }
                 return Ok(after);
             }
@@ -154,7 +202,9 @@ async fn record(
 fn log(id: ApprovalId, callback: &Callback) {
     match callback {
         Callback::Delivered { .. } => tracing::info!(approval.id = %id, "workflow told"),
-        Callback::Moot { because, .. } => tracing::info!(approval.id = %id, because, "workflow no longer waits"),
+        Callback::Moot { because, .. } => {
+            tracing::info!(approval.id = %id, because, "workflow no longer waits");
+        }
         Callback::Parked(parked) => {
             tracing::error!(approval.id = %id, reason = parked.reason, "callback parked: an operator has to look at it");
         }

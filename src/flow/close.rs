@@ -15,14 +15,29 @@ pub async fn close(flow: &Flow, mut approval: Approval) -> Result<Step, StoreErr
     let now = flow.clock.now();
     let state = match &approval.record.state {
         RequestState::Ended(ended) if ended.notices.is_some_and(|due| due <= now) => {
-            RequestState::Ended(Ended { notices: None, ..ended.clone() })
+            RequestState::Ended(Ended {
+                notices: None,
+                ..ended.clone()
+            })
         }
-        RequestState::Orphaned { at, because, notices: Some(due) } if *due <= now => {
-            RequestState::Orphaned { at: *at, because: because.clone(), notices: None }
-        }
+        RequestState::Orphaned {
+            at,
+            because,
+            notices: Some(due),
+        } if *due <= now => RequestState::Orphaned {
+            at: *at,
+            because: because.clone(),
+            notices: None,
+        },
         _ => return Ok(Step::Nothing),
     };
-    let moot = matches!(&state, RequestState::Ended(Ended { callback: Callback::Moot { .. }, .. }));
+    let moot = matches!(
+        &state,
+        RequestState::Ended(Ended {
+            callback: Callback::Moot { .. },
+            ..
+        })
+    );
     let owed = |signer: &&SignerRecord| match &signer.state {
         SignerState::Sent { .. } => true,
         // A receipt that is still to be sent will say by itself that it was too late.
@@ -35,25 +50,55 @@ pub async fn close(flow: &Flow, mut approval: Approval) -> Result<Step, StoreErr
         .iter()
         .filter(owed)
         .map(|signer| {
-            let kind = if signer.state.answer().is_some() { MailKind::Receipt } else { MailKind::Closed };
-            SignerRecord { mail: Some(MailTask::new(kind, now)), ..signer.clone() }
+            let kind = if signer.state.answer().is_some() {
+                MailKind::Receipt
+            } else {
+                MailKind::Closed
+            };
+            SignerRecord {
+                mail: Some(MailTask::new(kind, now)),
+                ..signer.clone()
+            }
         })
         .collect();
     for chunk in told.chunks(CHUNK) {
-        match flow.store.commit(&approval, Change { signers: chunk.to_vec(), ..Change::default() }).await {
+        match flow
+            .store
+            .commit(
+                &approval,
+                Change {
+                    signers: chunk.to_vec(),
+                    ..Change::default()
+                },
+            )
+            .await
+        {
             Ok(after) => approval = after,
             // Somebody else is at it; the due key stands until all is done.
             Err(StoreError::Conflict) => return Ok(Step::Nothing),
             Err(error) => return Err(error),
         }
     }
-    match flow.store.commit(&approval, Change { state: Some(state), ..Change::default() }).await {
+    match flow
+        .store
+        .commit(
+            &approval,
+            Change {
+                state: Some(state),
+                ..Change::default()
+            },
+        )
+        .await
+    {
         Ok(_) => {}
         Err(StoreError::Conflict) => return Ok(Step::Nothing),
         Err(error) => return Err(error),
     }
     for signer in &told {
-        flow.wake(DueItem { id: approval.id, what: DueWhat::Mail(signer.number) });
+        flow.wake(DueItem {
+            id: approval.id,
+            what: DueWhat::Mail(signer.number),
+        });
     }
     Ok(Step::Done)
 }

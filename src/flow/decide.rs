@@ -101,9 +101,18 @@ pub(super) struct Given {
 
 fn given(approval: &Approval, signer: u8, submission: &Submission) -> Result<Given, Vec<Mistake>> {
     let mut mistakes = Vec::new();
-    let outcome = approval.body.terms.outcomes.iter().find(|outcome| outcome.id == submission.outcome);
-    let comment: String =
-        submission.comment.replace("\r\n", "\n").chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
+    let outcome = approval
+        .body
+        .terms
+        .outcomes
+        .iter()
+        .find(|outcome| outcome.id == submission.outcome);
+    let comment: String = submission
+        .comment
+        .replace("\r\n", "\n")
+        .chars()
+        .filter(|c| !c.is_control() || matches!(c, '\n' | '\t'))
+        .collect();
     let comment = comment.trim();
     if outcome.is_none() {
         mistakes.push(Mistake::NothingChosen);
@@ -146,7 +155,9 @@ pub(super) async fn answer(
     let salt = Sha256::of(&flow.random.bytes::<32>());
     for tries in 0.. {
         let now = flow.clock.now();
-        let RequestState::Pending(pending) = &approval.record.state else { return Ok((approval, false)) };
+        let RequestState::Pending(pending) = &approval.record.state else {
+            return Ok((approval, false));
+        };
         if pending.deadline.is_some_and(|deadline| deadline <= now) {
             return Ok((expire::expire(flow, approval).await?, false));
         }
@@ -170,7 +181,11 @@ pub(super) async fn answer(
         let (state, what) = weigh(&approval, signer, &answer, now);
         let decided = state.is_some();
         let receipt = MailTask::new(MailKind::Receipt, now + RECEIPT_AFTER);
-        let record = SignerRecord { state: SignerState::Answered(answer), mail: Some(receipt), ..record.clone() };
+        let record = SignerRecord {
+            state: SignerState::Answered(answer),
+            mail: Some(receipt),
+            ..record.clone()
+        };
         match flow.transition(&approval, what, now, state, vec![record]).await {
             Ok(after) => {
                 tracing::info!(approval.id = %after.id, signer.index = signer, request.state = after.record.state.status(), "answer recorded");
@@ -179,7 +194,10 @@ pub(super) async fn answer(
                 }
                 // The decision stands, whatever becomes of this first try: the worker goes on with it.
                 let after = call_back::first_attempt(flow, after).await;
-                flow.wake(DueItem { id: after.id, what: DueWhat::Request });
+                flow.wake(DueItem {
+                    id: after.id,
+                    what: DueWhat::Request,
+                });
                 return Ok((after, true));
             }
             Err(StoreError::Conflict) if tries < MAX_TRIES => flow.after_conflict(tries).await,
@@ -218,7 +236,11 @@ fn weigh(approval: &Approval, signer: u8, answer: &Answer, now: Timestamp) -> (O
         decides: ending.as_ref().map(|ending| ending.status().to_owned()),
     };
     let state = ending.map(|ending| {
-        RequestState::Ended(Ended { ending, callback: Callback::first_attempt(now), notices: waiting.then_some(now) })
+        RequestState::Ended(Ended {
+            ending,
+            callback: Callback::first_attempt(now),
+            notices: waiting.then_some(now),
+        })
     });
     (state, what)
 }

@@ -11,20 +11,31 @@ use crate::store::{DueItem, DueWhat, StoreError};
 pub async fn expire(flow: &Flow, mut approval: Approval) -> Result<Approval, StoreError> {
     for tries in 0.. {
         let now = flow.clock.now();
-        let RequestState::Pending(pending) = &approval.record.state else { return Ok(approval) };
+        let RequestState::Pending(pending) = &approval.record.state else {
+            return Ok(approval);
+        };
         if pending.deadline.is_none_or(|deadline| deadline > now) {
             return Ok(approval);
         }
         let state = RequestState::Ended(Ended {
-            ending: Ending::Expired { at: now, outcome: approval.body.terms.on_timeout.clone() },
+            ending: Ending::Expired {
+                at: now,
+                outcome: approval.body.terms.on_timeout.clone(),
+            },
             callback: Callback::first_attempt(now),
             notices: Some(now),
         });
-        match flow.transition(&approval, What::Expired, now, Some(state), Vec::new()).await {
+        match flow
+            .transition(&approval, What::Expired, now, Some(state), Vec::new())
+            .await
+        {
             Ok(after) => {
                 tracing::info!(approval.id = %after.id, "request expired");
                 let after = call_back::first_attempt(flow, after).await;
-                flow.wake(DueItem { id: after.id, what: DueWhat::Request });
+                flow.wake(DueItem {
+                    id: after.id,
+                    what: DueWhat::Request,
+                });
                 return Ok(after);
             }
             Err(StoreError::Conflict) => flow.after_conflict(tries).await,

@@ -52,7 +52,9 @@ impl std::fmt::Debug for Clock {
 
 /// Randomness, passed in so that a simulation can replay it.
 #[derive(Clone)]
-pub struct Random(Arc<dyn Fn(&mut [u8]) + Send + Sync>);
+pub struct Random(FillRandom);
+
+type FillRandom = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
 
 impl Random {
     /// Randomness from `fill`, which fills a slice.
@@ -121,7 +123,11 @@ pub struct Flow {
 impl Flow {
     /// The address of a signer's page.
     pub fn signer_url(&self, claim: &LinkClaim) -> String {
-        format!("{}/s/{}", self.settings.public_url, SignerLink::seal(&self.keys, claim).expose())
+        format!(
+            "{}/s/{}",
+            self.settings.public_url,
+            SignerLink::seal(&self.keys, claim).expose()
+        )
     }
 
     /// Tells the worker of this process. The index tells all of them, a little later.
@@ -140,15 +146,33 @@ impl Flow {
         state: Option<RequestState>,
         signers: Vec<SignerRecord>,
     ) -> Result<Approval, StoreError> {
-        let event = Event::next(approval.id, Some(&approval.record.evidence), now, what, approval.unfolded());
+        let event = Event::next(
+            approval.id,
+            Some(&approval.record.evidence),
+            now,
+            what,
+            approval.unfolded(),
+        );
         let head = self.evidence.sign(&event);
-        self.store.commit(approval, Change { state, event: Some((event, head)), signers }).await
+        self.store
+            .commit(
+                approval,
+                Change {
+                    state,
+                    event: Some((event, head)),
+                    signers,
+                },
+            )
+            .await
     }
 
     /// The pause before the next try after somebody else wrote in between: longer with each try, and never the same.
     async fn after_conflict(&self, attempt: u32) {
         let most = 4.0 * f64::from(1_u32 << attempt.min(7));
-        tokio::time::sleep(std::time::Duration::from_secs_f64(most * self.random.unit() / 1000.0)).await;
+        tokio::time::sleep(std::time::Duration::from_secs_f64(
+            most * self.random.unit() / 1000.0,
+        ))
+        .await;
     }
 }
 

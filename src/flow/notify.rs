@@ -19,22 +19,40 @@ pub async fn mail(flow: &Flow, id: ApprovalId, number: u8) -> Result<Step, Store
     let now = flow.clock.now();
     let approval = match flow.store.load(id).await? {
         Loaded::Approval(approval) => *approval,
-        Loaded::Unfinished(stored) if now.duration_since(stored.body.created) > super::open::INTAKE_ABANDONED => {
+        Loaded::Unfinished(stored)
+            if now.duration_since(stored.body.created) > super::open::INTAKE_ABANDONED =>
+        {
             flow.store.forget_due(id, number).await?;
             return Ok(Step::Done);
         }
         Loaded::Unfinished(_) | Loaded::Nothing => return Ok(Step::Nothing),
     };
-    let Some(signer) = approval.signers.get(usize::from(number)) else { return Ok(Step::Nothing) };
-    let Some(task) = signer.mail.clone().filter(|task| task.due <= now) else { return Ok(Step::Nothing) };
+    let Some(signer) = approval.signers.get(usize::from(number)) else {
+        return Ok(Step::Nothing);
+    };
+    let Some(task) = signer.mail.clone().filter(|task| task.due <= now) else {
+        return Ok(Step::Nothing);
+    };
 
     let Some(mail) = compose(flow, &approval, signer, task.kind, now) else {
-        let change = with_signer(SignerRecord { mail: None, ..signer.clone() });
+        let change = with_signer(SignerRecord {
+            mail: None,
+            ..signer.clone()
+        });
         return claimed(flow.store.commit(&approval, change).await).map(|_| Step::Done);
     };
-    let attempt = MailTask { due: now + schedule::MAIL_LEASE, attempts: task.attempts + 1, ..task };
-    let claim = with_signer(SignerRecord { mail: Some(attempt.clone()), ..signer.clone() });
-    let Some(approval) = claimed(flow.store.commit(&approval, claim).await)? else { return Ok(Step::Nothing) };
+    let attempt = MailTask {
+        due: now + schedule::MAIL_LEASE,
+        attempts: task.attempts + 1,
+        ..task
+    };
+    let claim = with_signer(SignerRecord {
+        mail: Some(attempt.clone()),
+        ..signer.clone()
+    });
+    let Some(approval) = claimed(flow.store.commit(&approval, claim).await)? else {
+        return Ok(Step::Nothing);
+    };
 
     let sent = flow.mailer.send(&mail).await;
     if let Err(error) = &sent {
@@ -54,7 +72,10 @@ fn claimed(committed: Result<Approval, StoreError>) -> Result<Option<Approval>, 
 }
 
 fn with_signer(signer: SignerRecord) -> Change {
-    Change { signers: vec![signer], ..Change::default() }
+    Change {
+        signers: vec![signer],
+        ..Change::default()
+    }
 }
 
 /// Writes down what became of an attempt. The signer may have answered in the meantime: then the answer stays, and
@@ -67,7 +88,11 @@ async fn mark(
     sent: Result<(), MailError>,
 ) -> Result<(), StoreError> {
     if sent.is_ok() {
-        let seen = Observation { at: flow.clock.now(), signer: number, seen: Seen::MailSent };
+        let seen = Observation {
+            at: flow.clock.now(),
+            signer: number,
+            seen: Seen::MailSent,
+        };
         flow.store.observe(approval.id, &seen).await?;
     }
     for tries in 0.. {
@@ -82,12 +107,17 @@ async fn mark(
             Err(error) => return Err(error),
             Ok(_) => {
                 if sent.is_err() && retry.is_some_and(|due| due <= flow.clock.now()) {
-                    flow.wake(DueItem { id: approval.id, what: DueWhat::Mail(number) });
+                    flow.wake(DueItem {
+                        id: approval.id,
+                        what: DueWhat::Mail(number),
+                    });
                 }
                 return Ok(());
             }
         }
-        let Some(again) = flow.store.load(approval.id).await?.approval() else { return Ok(()) };
+        let Some(again) = flow.store.load(approval.id).await?.approval() else {
+            return Ok(());
+        };
         approval = again;
     }
     Ok(())
@@ -113,11 +143,20 @@ fn after_attempt(
         },
         Err(MailError::Again { .. }) => {
             let pause = schedule::mail_delay(attempt.attempts, flow.random.unit());
-            SignerRecord { mail: Some(MailTask { due: now + pause, ..attempt.clone() }), ..signer.clone() }
+            SignerRecord {
+                mail: Some(MailTask {
+                    due: now + pause,
+                    ..attempt.clone()
+                }),
+                ..signer.clone()
+            }
         }
         Err(MailError::Refused { reason }) => SignerRecord {
             state: match &signer.state {
-                SignerState::Waiting if invitation => SignerState::Bounced { at: now, reason: reason.clone() },
+                SignerState::Waiting if invitation => SignerState::Bounced {
+                    at: now,
+                    reason: reason.clone(),
+                },
                 state => state.clone(),
             },
             mail: None,
@@ -145,19 +184,43 @@ fn compose(
     kind: MailKind,
     now: Timestamp,
 ) -> Option<Mail> {
-    let to = approval.people.signers.get(usize::from(signer.number))?.as_ref()?.email.clone()?;
-    let claim = LinkClaim { approval: approval.id, signer: signer.number, generation: signer.generation };
-    let about = messages::About { settings: &flow.settings, approval, signer, link: flow.signer_url(&claim), now };
+    let to = approval
+        .people
+        .signers
+        .get(usize::from(signer.number))?
+        .as_ref()?
+        .email
+        .clone()?;
+    let claim = LinkClaim {
+        approval: approval.id,
+        signer: signer.number,
+        generation: signer.generation,
+    };
+    let about = messages::About {
+        organisation: &flow.settings.organisation,
+        time_zone: &flow.settings.time_zone,
+        approval,
+        signer,
+        link: flow.signer_url(&claim),
+        now,
+    };
     let asked = approval.is_pending() && signer.state.is_open();
     let written = match kind {
         MailKind::Invitation if asked => messages::invitation(&about),
         MailKind::Reminder { .. } if asked => messages::reminder(&about),
         MailKind::Receipt => match &approval.record.state {
-            RequestState::Ended(ended) if matches!(ended.callback, Callback::Moot { .. }) => messages::too_late(&about),
+            RequestState::Ended(ended) if matches!(ended.callback, Callback::Moot { .. }) => {
+                messages::too_late(&about)
+            }
             _ => messages::receipt(&about),
         },
         MailKind::Closed => messages::closed(&about),
         MailKind::Invitation | MailKind::Reminder { .. } => return None,
     };
-    Some(Mail { to, subject: written.subject, html: written.html, text: written.text })
+    Some(Mail {
+        to,
+        subject: written.subject,
+        html: written.html,
+        text: written.text,
+    })
 }

@@ -10,7 +10,7 @@ use crate::domain::ids::ApprovalId;
 use crate::domain::request::{self, ApprovalRequest, InvalidRequest};
 use crate::domain::schedule;
 use crate::domain::signer::{MailKind, MailTask, SignerRecord, SignerState};
-use crate::store::{BodyWrite, DueItem, DueWhat, Loaded, Lookup, StoredBody, StoreError};
+use crate::store::{BodyWrite, DueItem, DueWhat, Loaded, Lookup, StoreError, StoredBody};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -43,7 +43,11 @@ pub enum OpenError {
 pub async fn open(flow: &Flow, request: &Value) -> Result<Opened, OpenError> {
     let request = match request::parse(request, &flow.settings.directory) {
         Ok(request) => request,
-        Err(invalid) => return already_known(flow, request).await?.ok_or(OpenError::Invalid(invalid)),
+        Err(invalid) => {
+            return already_known(flow, request)
+                .await?
+                .ok_or(OpenError::Invalid(invalid));
+        }
     };
     let id = ApprovalId::of(&request.target);
     let stored = body_of(flow, id, &request, flow.clock.now());
@@ -59,13 +63,19 @@ pub async fn open(flow: &Flow, request: &Value) -> Result<Opened, OpenError> {
 
 /// A token that is already known is never failed by a bad duplicate: the first request stands.
 async fn already_known(flow: &Flow, request: &Value) -> Result<Option<Opened>, OpenError> {
-    let Some(target) = request::target_of(request) else { return Ok(None) };
+    let Some(target) = request::target_of(request) else {
+        return Ok(None);
+    };
     let loaded = flow.store.load(ApprovalId::of(&target)).await?;
     Ok(loaded.approval().as_ref().map(known))
 }
 
 fn known(approval: &Approval) -> Opened {
-    Opened { id: approval.id, status: approval.record.state.status(), created: false }
+    Opened {
+        id: approval.id,
+        status: approval.record.state.status(),
+        created: false,
+    }
 }
 
 fn body_of(flow: &Flow, id: ApprovalId, request: &ApprovalRequest, created: Timestamp) -> StoredBody {
@@ -74,7 +84,12 @@ fn body_of(flow: &Flow, id: ApprovalId, request: &ApprovalRequest, created: Time
     let digest = body.digest();
     let random = |bytes: &mut [u8]| bytes.copy_from_slice(&flow.random.bytes::<12>()[..bytes.len()]);
     let target = flow.keys.seal(id, &digest, &request.target, &random);
-    StoredBody { body, digest, target, seed: Some(seed) }
+    StoredBody {
+        body,
+        digest,
+        target,
+        seed: Some(seed),
+    }
 }
 
 /// An intake was cut off between the body and the state. The same request finishes it; another one has to wait until
@@ -86,7 +101,9 @@ async fn take_over(
     there: &StoredBody,
 ) -> Result<Opened, OpenError> {
     let now = flow.clock.now();
-    let same = there.seed.is_some_and(|seed| Body::of(request, there.body.created, &seed).digest() == there.digest);
+    let same = there
+        .seed
+        .is_some_and(|seed| Body::of(request, there.body.created, &seed).digest() == there.digest);
     if same {
         return finish(flow, id, request, there).await;
     }
@@ -109,7 +126,11 @@ async fn finish(
 ) -> Result<Opened, OpenError> {
     let body = &stored.body;
     let people = People {
-        signers: request.signers.iter().map(|signer| Some(signer.person.clone())).collect(),
+        signers: request
+            .signers
+            .iter()
+            .map(|signer| Some(signer.person.clone()))
+            .collect(),
         requester: request.requester.clone(),
     };
     let signers: Vec<SignerRecord> = (0..)
@@ -122,15 +143,26 @@ async fn finish(
             mail: Some(MailTask::new(MailKind::Invitation, body.created)),
         })
         .collect();
-    let event = Event::next(id, None, body.created, What::Requested { body: stored.digest }, Vec::new());
-    flow.store.write_parts(id, &people, &signers, &event, &Lookup::of(body, &people)).await?;
+    let event = Event::next(
+        id,
+        None,
+        body.created,
+        What::Requested { body: stored.digest },
+        Vec::new(),
+    );
+    flow.store
+        .write_parts(id, &people, &signers, &event, &Lookup::of(body, &people))
+        .await?;
 
     let record = RequestRecord {
         version: 1,
         evidence: flow.evidence.sign(&event),
         state: RequestState::Pending(Pending {
             deadline: body.deadline(),
-            heartbeat: body.terms.heartbeat_seconds.map(|seconds| body.created + super::watch::beat(seconds)),
+            heartbeat: body
+                .terms
+                .heartbeat_seconds
+                .map(|seconds| body.created + super::watch::beat(seconds)),
             check: body.created + schedule::WORKFLOW_CHECK,
         }),
     };
@@ -138,8 +170,15 @@ async fn finish(
     if created {
         tracing::info!(approval.id = %id, signers = signers.len(), "request taken in");
         for signer in &signers {
-            flow.wake(DueItem { id, what: DueWhat::Mail(signer.number) });
+            flow.wake(DueItem {
+                id,
+                what: DueWhat::Mail(signer.number),
+            });
         }
     }
-    Ok(Opened { id, status: record.state.status(), created })
+    Ok(Opened {
+        id,
+        status: record.state.status(),
+        created,
+    })
 }

@@ -50,13 +50,20 @@ const MAX_MATCHES: usize = 20;
 
 async fn find(flow: &Flow, which: &Which) -> Result<Approval, OperateError> {
     match which {
-        Which::Id(id) => flow.store.load(*id).await?.approval().ok_or(OperateError::NotFound),
+        Which::Id(id) => flow
+            .store
+            .load(*id)
+            .await?
+            .approval()
+            .ok_or(OperateError::NotFound),
         Which::ExternalId(external) => {
             let mut found = flow.store.pending_by_external_id(external, MAX_MATCHES).await?;
             match found.len() {
                 0 => Err(OperateError::NotFound),
                 1 => Ok(found.remove(0)),
-                _ => Err(OperateError::Several(found.iter().map(|approval| approval.id).collect())),
+                _ => Err(OperateError::Several(
+                    found.iter().map(|approval| approval.id).collect(),
+                )),
             }
         }
     }
@@ -74,10 +81,15 @@ pub async fn complete(
     let outcomes = &approval.body.terms.outcomes;
     let chosen = match outcome {
         Some(id) => outcomes.iter().find(|outcome| outcome.id == id),
-        None => outcomes.iter().find(|outcome| outcome.kind == OutcomeKind::Approve),
+        None => outcomes
+            .iter()
+            .find(|outcome| outcome.kind == OutcomeKind::Approve),
     };
     let Some(chosen) = chosen.cloned() else {
-        let ids: Vec<String> = outcomes.iter().map(|outcome| format!("\"{}\"", outcome.id)).collect();
+        let ids: Vec<String> = outcomes
+            .iter()
+            .map(|outcome| format!("\"{}\"", outcome.id))
+            .collect();
         return Err(OperateError::NoSuchOutcome(ids.join(", ")));
     };
     let mut recorded = false;
@@ -94,7 +106,11 @@ pub async fn complete(
         recorded |= done;
         approval = after;
     }
-    if recorded { Ok(approval) } else { Err(ended(&approval)) }
+    if recorded {
+        Ok(approval)
+    } else {
+        Err(ended(&approval))
+    }
 }
 
 /// Withdraws a pending request: the workflow gets `Approval.Cancelled`.
@@ -111,27 +127,44 @@ pub async fn cancel(
         }
         let now = flow.clock.now();
         let (by, reason) = (by.to_owned(), reason.map(str::to_owned));
-        let what = What::Cancelled { by: by.clone(), reason: reason.clone() };
+        let what = What::Cancelled {
+            by: by.clone(),
+            reason: reason.clone(),
+        };
         let state = RequestState::Ended(Ended {
             ending: Ending::Cancelled { at: now, by, reason },
             callback: Callback::first_attempt(now),
             notices: Some(now),
         });
-        match flow.transition(&approval, what, now, Some(state), Vec::new()).await {
+        match flow
+            .transition(&approval, what, now, Some(state), Vec::new())
+            .await
+        {
             Ok(after) => {
                 tracing::info!(approval.id = %after.id, "request cancelled");
                 let after = call_back::first_attempt(flow, after).await;
-                flow.wake(DueItem { id: after.id, what: DueWhat::Request });
+                flow.wake(DueItem {
+                    id: after.id,
+                    what: DueWhat::Request,
+                });
                 return Ok(after);
             }
             Err(StoreError::Conflict) => flow.after_conflict(tries).await,
             Err(error) => return Err(error.into()),
         }
-        approval = flow.store.load(approval.id).await?.approval().ok_or(OperateError::NotFound)?;
+        approval = flow
+            .store
+            .load(approval.id)
+            .await?
+            .approval()
+            .ok_or(OperateError::NotFound)?;
     }
     Err(ended(&approval))
 }
 
 fn ended(approval: &Approval) -> OperateError {
-    OperateError::Ended { id: approval.id, status: approval.record.state.status() }
+    OperateError::Ended {
+        id: approval.id,
+        status: approval.record.state.status(),
+    }
 }

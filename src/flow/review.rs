@@ -82,7 +82,12 @@ pub async fn open_page(flow: &Flow, link: &str, visit: Visit) -> Result<Page, Pa
 
 /// The approval behind a genuine link.
 pub(super) async fn load(flow: &Flow, claim: &LinkClaim) -> Result<Approval, PageError> {
-    let approval = flow.store.load(claim.approval).await?.approval().ok_or(PageError::NotValid)?;
+    let approval = flow
+        .store
+        .load(claim.approval)
+        .await?
+        .approval()
+        .ok_or(PageError::NotValid)?;
     match approval.signers.get(usize::from(claim.signer)) {
         Some(signer) if claim.generation <= signer.generation => Ok(approval),
         _ => Err(PageError::NotValid),
@@ -97,18 +102,25 @@ pub(super) fn page(flow: &Flow, claim: &LinkClaim, approval: Approval) -> Page {
         RequestState::Ended(ended) => matches!(ended.callback, Callback::Moot { .. }),
         RequestState::Orphaned { .. } => true,
     };
-    let kind = if claim.generation < signer.generation || matches!(signer.state, SignerState::Replaced { .. }) {
+    let kind = if claim.generation < signer.generation || matches!(signer.state, SignerState::Replaced { .. })
+    {
         PageKind::Replaced
     } else if moot {
         PageKind::TooLate
     } else if signer.state.answer().is_some() {
         PageKind::Answered
     } else if approval.is_pending() {
-        PageKind::Review { form_token: form_token::issue(&flow.keys, claim, flow.clock.now()) }
+        PageKind::Review {
+            form_token: form_token::issue(&flow.keys, claim, flow.clock.now()),
+        }
     } else {
         PageKind::Ended
     };
-    Page { approval: Box::new(approval), signer: claim.signer, kind }
+    Page {
+        approval: Box::new(approval),
+        signer: claim.signer,
+        kind,
+    }
 }
 
 /// What is worth noting of a visit: a machine that opens a page a thousand times fills no table.
@@ -119,10 +131,17 @@ fn to_note(flow: &Flow, claim: &LinkClaim, approval: &Approval, visit: Visit) ->
         Visit::Machine => Seen::OpenedByMachine,
     };
     let openings = || {
-        let mine = approval.observations.iter().filter(|seen| seen.signer == claim.signer);
+        let mine = approval
+            .observations
+            .iter()
+            .filter(|seen| seen.signer == claim.signer);
         mine.filter(|o| matches!(o.seen, Seen::Opened | Seen::OpenedByMachine))
     };
     let just_now = openings().any(|o| o.seen == seen && now.duration_since(o.at) < SAME_OPENING);
     let worth_it = approval.is_pending() && !just_now && openings().count() < MAX_OBSERVATIONS;
-    worth_it.then_some(Observation { at: now, signer: claim.signer, seen })
+    worth_it.then_some(Observation {
+        at: now,
+        signer: claim.signer,
+        seen,
+    })
 }

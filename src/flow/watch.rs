@@ -27,7 +27,10 @@ impl Asked {
     /// Whether to ask now; notes that it is being done.
     fn should_ask(&self, id: ApprovalId, now: Timestamp) -> bool {
         let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if asked.get(&id).is_some_and(|at| now.duration_since(*at).abs() < ASK_EVERY) {
+        if asked
+            .get(&id)
+            .is_some_and(|at| now.duration_since(*at).abs() < ASK_EVERY)
+        {
             return false;
         }
         if asked.len() >= 10_000 {
@@ -58,12 +61,20 @@ pub async fn still_waiting(flow: &Flow, approval: Approval) -> Result<Approval, 
 /// How the workflow ended, or `None` while it waits or can't be asked: by its ARN where that is known, else by a
 /// heartbeat on the token. No answer of ours was tried yet, so a closed token was closed by something else.
 async fn workflow_end(flow: &Flow, approval: &Approval) -> Option<WorkflowEnd> {
-    let arn = approval.body.terms.execution.as_ref().and_then(|execution| execution.arn.as_deref());
+    let arn = approval
+        .body
+        .terms
+        .execution
+        .as_ref()
+        .and_then(|execution| execution.arn.as_deref());
     if let Some(arn) = arn {
         let (status, at) = flow.step_functions.ended(arn).await?;
         return Some(WorkflowEnd::Execution { status, at });
     }
-    let target = flow.keys.open(approval.id, &approval.digest, &approval.target).ok()?;
+    let target = flow
+        .keys
+        .open(approval.id, &approval.digest, &approval.target)
+        .ok()?;
     match flow.step_functions.heartbeat(&target).await {
         Err(SendError::Closed) => Some(WorkflowEnd::TokenClosed),
         _ => None,
@@ -73,7 +84,9 @@ async fn workflow_end(flow: &Flow, approval: &Approval) -> Option<WorkflowEnd> {
 /// What of a pending request is due: a heartbeat, or a look at the workflow.
 pub async fn watch(flow: &Flow, approval: Approval) -> Result<Step, StoreError> {
     let now = flow.clock.now();
-    let RequestState::Pending(pending) = &approval.record.state else { return Ok(Step::Nothing) };
+    let RequestState::Pending(pending) = &approval.record.state else {
+        return Ok(Step::Nothing);
+    };
     let beat_due = pending.heartbeat.is_some_and(|at| at <= now);
     let check_due = pending.check <= now;
     if !beat_due && !check_due {
@@ -86,9 +99,16 @@ pub async fn watch(flow: &Flow, approval: Approval) -> Result<Step, StoreError> 
             Some(seconds) if beat_due => Some(now + beat(seconds)),
             _ => pending.heartbeat,
         },
-        check: if check_due { now + schedule::WORKFLOW_CHECK } else { pending.check },
+        check: if check_due {
+            now + schedule::WORKFLOW_CHECK
+        } else {
+            pending.check
+        },
     };
-    let change = Change { state: Some(RequestState::Pending(next)), ..Change::default() };
+    let change = Change {
+        state: Some(RequestState::Pending(next)),
+        ..Change::default()
+    };
     let approval = match flow.store.commit(&approval, change).await {
         Ok(approval) => approval,
         Err(StoreError::Conflict) => return Ok(Step::Nothing),
@@ -98,7 +118,9 @@ pub async fn watch(flow: &Flow, approval: Approval) -> Result<Step, StoreError> 
         && let Ok(target) = flow.keys.open(approval.id, &approval.digest, &approval.target)
         && flow.step_functions.heartbeat(&target).await == Err(SendError::Closed)
     {
-        return orphan(flow, approval, WorkflowEnd::TokenClosed).await.map(|_| Step::Done);
+        return orphan(flow, approval, WorkflowEnd::TokenClosed)
+            .await
+            .map(|_| Step::Done);
     }
     if check_due && let Some(end) = workflow_end(flow, &approval).await {
         return orphan(flow, approval, end).await.map(|_| Step::Done);
@@ -110,14 +132,35 @@ pub async fn watch(flow: &Flow, approval: Approval) -> Result<Step, StoreError> 
 /// finds out.
 async fn orphan(flow: &Flow, approval: Approval, because: WorkflowEnd) -> Result<Approval, StoreError> {
     let now = flow.clock.now();
-    let state = RequestState::Orphaned { at: now, because: because.clone(), notices: Some(now) };
-    match flow.transition(&approval, What::Orphaned { because }, now, Some(state), Vec::new()).await {
+    let state = RequestState::Orphaned {
+        at: now,
+        because: because.clone(),
+        notices: Some(now),
+    };
+    match flow
+        .transition(
+            &approval,
+            What::Orphaned { because },
+            now,
+            Some(state),
+            Vec::new(),
+        )
+        .await
+    {
         Ok(after) => {
             tracing::info!(approval.id = %after.id, "the workflow has ended; request closed");
-            flow.wake(DueItem { id: after.id, what: DueWhat::Request });
+            flow.wake(DueItem {
+                id: after.id,
+                what: DueWhat::Request,
+            });
             Ok(after)
         }
-        Err(StoreError::Conflict) => flow.store.load(approval.id).await?.approval().ok_or(StoreError::Conflict),
+        Err(StoreError::Conflict) => flow
+            .store
+            .load(approval.id)
+            .await?
+            .approval()
+            .ok_or(StoreError::Conflict),
         Err(error) => Err(error),
     }
 }

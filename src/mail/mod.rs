@@ -2,6 +2,7 @@
 //! `flow/notify.rs`.
 
 pub mod messages;
+pub mod views;
 
 use aws_sdk_sesv2::Client;
 use aws_sdk_sesv2::config::retry::RetryConfig;
@@ -52,18 +53,35 @@ pub enum MailError {
 impl Mailer {
     /// Sends from `from`, such as `Countersign <countersign@example.com>`.
     pub fn new(client: Client, from: impl Into<String>) -> Self {
-        Self { client, from: from.into() }
+        Self {
+            client,
+            from: from.into(),
+        }
     }
 
     /// Hands a mail to SES. The SDK's own retries are off: SendEmail has no idempotency field, so each attempt is on
     /// our record before it is made.
     pub async fn send(&self, mail: &Mail) -> Result<(), MailError> {
-        let text = |data: &str| Content::builder().data(data).charset("UTF-8").build().expect("the data is set");
+        let text = |data: &str| {
+            Content::builder()
+                .data(data)
+                .charset("UTF-8")
+                .build()
+                .expect("the data is set")
+        };
         // Says to vacation responders and the like that nobody wrote this by hand (RFC 3834).
-        let automatic = MessageHeader::builder().name("Auto-Submitted").value("auto-generated").build();
+        let automatic = MessageHeader::builder()
+            .name("Auto-Submitted")
+            .value("auto-generated")
+            .build();
         let message = Message::builder()
             .subject(text(&mail.subject))
-            .body(Body::builder().html(text(&mail.html)).text(text(&mail.text)).build())
+            .body(
+                Body::builder()
+                    .html(text(&mail.html))
+                    .text(text(&mail.text))
+                    .build(),
+            )
             .headers(automatic.expect("name and value are set"));
         let sent = self
             .client
@@ -79,7 +97,9 @@ impl Mailer {
             let code = error.code().unwrap_or("no answer").to_owned();
             // These two say that this very mail is at fault; everything else mends itself or is mended by an operator.
             if matches!(code.as_str(), "MessageRejected" | "BadRequestException") {
-                MailError::Refused { reason: format!("{code}: {}", error.message().unwrap_or_default()) }
+                MailError::Refused {
+                    reason: format!("{code}: {}", error.message().unwrap_or_default()),
+                }
             } else {
                 MailError::Again { code }
             }

@@ -35,22 +35,36 @@ impl Store {
                 after.record.state = state;
             }
             if let Some((event, head)) = change.event {
-                puts.push(self.put(item(pk(after.id), event_sk(event.seq), &event)).condition_expression("attribute_not_exists(pk)"));
+                puts.push(
+                    self.put(item(pk(after.id), event_sk(event.seq), &event))
+                        .condition_expression("attribute_not_exists(pk)"),
+                );
                 after.record.evidence = head;
                 after.events.push(event);
             }
             let item = state_item(after.id, after.body.created, &after.record);
-            puts.push(self.put(item).condition_expression("version = :was").expression_attribute_values(":was", number(was)));
+            puts.push(
+                self.put(item)
+                    .condition_expression("version = :was")
+                    .expression_attribute_values(":was", number(was)),
+            );
         }
         for mut signer in change.signers {
             let was = signer.revision;
             signer.revision += 1;
             let item = signer_item(after.id, &signer);
-            puts.push(self.put(item).condition_expression("revision = :was").expression_attribute_values(":was", number(was)));
+            puts.push(
+                self.put(item)
+                    .condition_expression("revision = :was")
+                    .expression_attribute_values(":was", number(was)),
+            );
             let index = usize::from(signer.number);
             after.signers[index] = signer;
         }
-        let mut puts: Vec<Put> = puts.into_iter().map(|put| put.build().expect("table and item are set")).collect();
+        let mut puts: Vec<Put> = puts
+            .into_iter()
+            .map(|put| put.build().expect("table and item are set"))
+            .collect();
         match puts.len() {
             0 => {}
             1 => self.commit_one(puts.remove(0)).await?,
@@ -78,20 +92,37 @@ impl Store {
     }
 
     async fn commit_all(&self, puts: Vec<Put>) -> Result<(), StoreError> {
-        let items = puts.into_iter().map(|put| TransactWriteItem::builder().put(put).build()).collect();
-        let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
+        let items = puts
+            .into_iter()
+            .map(|put| TransactWriteItem::builder().put(put).build())
+            .collect();
+        let sent = self
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(items))
+            .send()
+            .await;
         sent.map(drop).map_err(|error| {
             let conflict = error.as_service_error().is_some_and(|service| {
                 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError as E;
                 match service {
-                    E::TransactionCanceledException(cancelled) => cancelled.cancellation_reasons().iter().any(|reason| {
-                        matches!(reason.code(), Some("ConditionalCheckFailed" | "TransactionConflict"))
-                    }),
+                    E::TransactionCanceledException(cancelled) => {
+                        cancelled.cancellation_reasons().iter().any(|reason| {
+                            matches!(
+                                reason.code(),
+                                Some("ConditionalCheckFailed" | "TransactionConflict")
+                            )
+                        })
+                    }
                     E::TransactionInProgressException(_) => true,
                     _ => false,
                 }
             });
-            if conflict { StoreError::Conflict } else { unavailable("TransactWriteItems", error) }
+            if conflict {
+                StoreError::Conflict
+            } else {
+                unavailable("TransactWriteItems", error)
+            }
         })
     }
 }

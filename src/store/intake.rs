@@ -66,12 +66,17 @@ impl Store {
             Ok(_) => Ok(BodyWrite::Written),
             Err(error) => {
                 let there = match error.as_service_error() {
-                    Some(aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(e)) => {
-                        e.item.as_ref().map(items::read::<StoredBody>).transpose()?
-                    }
+                    Some(
+                        aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(
+                            e,
+                        ),
+                    ) => e.item.as_ref().map(items::read::<StoredBody>).transpose()?,
                     _ => None,
                 };
-                there.map_or_else(|| Err(unavailable("PutItem", error)), |body| Ok(BodyWrite::Exists(Box::new(body))))
+                there.map_or_else(
+                    || Err(unavailable("PutItem", error)),
+                    |body| Ok(BodyWrite::Exists(Box::new(body))),
+                )
             }
         }
     }
@@ -88,7 +93,11 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut rest: Vec<Item> = vec![item(pk(id), items::event_sk(event.seq), event)];
         let person = |n: u8, person: &Person| item(pk(id), person_sk(n), person);
-        rest.extend((0..).zip(&people.signers).filter_map(|(n, p)| Some(person(n, p.as_ref()?))));
+        rest.extend(
+            (0..)
+                .zip(&people.signers)
+                .filter_map(|(n, p)| Some(person(n, p.as_ref()?))),
+        );
         rest.extend(people.requester.as_ref().map(|p| person(REQUESTER, p)));
         rest.extend(lookups.iter().map(|lookup| lookup.item(id)));
         // Conditional puts can't go into a batch; all of a request's run at the same time.
@@ -108,12 +117,21 @@ impl Store {
     }
 
     /// Writes the state: from here on the approval exists. `false` when it was there already.
-    pub async fn write_state(&self, id: ApprovalId, body: &Body, record: &RequestRecord) -> Result<bool, StoreError> {
+    pub async fn write_state(
+        &self,
+        id: ApprovalId,
+        body: &Body,
+        record: &RequestRecord,
+    ) -> Result<bool, StoreError> {
         self.put_unless_there(state_item(id, body.created, record)).await
     }
 
     async fn put_unless_there(&self, item: Item) -> Result<bool, StoreError> {
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item));
         match put.condition_expression("attribute_not_exists(pk)").send().await {
             Ok(_) => Ok(true),
             Err(error) => match unavailable("PutItem", error) {
@@ -125,20 +143,35 @@ impl Store {
 
     async fn put_all(&self, items: Vec<Item>) -> Result<(), StoreError> {
         let put = |item| {
-            let put = PutRequest::builder().set_item(Some(item)).build().expect("the item is set");
+            let put = PutRequest::builder()
+                .set_item(Some(item))
+                .build()
+                .expect("the item is set");
             WriteRequest::builder().put_request(put).build()
         };
         let mut left: Vec<WriteRequest> = items.into_iter().map(put).collect();
         for attempt in 0_u32..8 {
-            let batch = self.client.batch_write_item().request_items(&self.table, std::mem::take(&mut left));
-            let written = batch.send().await.map_err(|error| unavailable("BatchWriteItem", error))?;
-            left = written.unprocessed_items.and_then(|mut by_table| by_table.remove(&self.table)).unwrap_or_default();
+            let batch = self
+                .client
+                .batch_write_item()
+                .request_items(&self.table, std::mem::take(&mut left));
+            let written = batch
+                .send()
+                .await
+                .map_err(|error| unavailable("BatchWriteItem", error))?;
+            left = written
+                .unprocessed_items
+                .and_then(|mut by_table| by_table.remove(&self.table))
+                .unwrap_or_default();
             if left.is_empty() {
                 return Ok(());
             }
             tokio::time::sleep(std::time::Duration::from_millis(50 << attempt)).await;
         }
-        Err(StoreError::Unavailable { operation: "BatchWriteItem", code: "UnprocessedItems".to_owned() })
+        Err(StoreError::Unavailable {
+            operation: "BatchWriteItem",
+            code: "UnprocessedItems".to_owned(),
+        })
     }
 
     /// Takes a signer's item out of the due index when no approval came of it (its intake was cut off long ago).
@@ -151,12 +184,25 @@ impl Store {
             .key("sk", text(items::signer_sk(number)))
             .update_expression("REMOVE due, due_at")
             .condition_expression("attribute_exists(pk)");
-        update.send().await.map(drop).map_err(|error| unavailable("UpdateItem", error))
+        update
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| unavailable("UpdateItem", error))
     }
 
     /// Checks that the table answers, reading nothing.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        let get = self.client.get_item().table_name(&self.table).key("pk", text("ping")).key("sk", text("ping"));
-        get.projection_expression("pk").send().await.map(drop).map_err(|error| unavailable("GetItem", error))
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("pk", text("ping"))
+            .key("sk", text("ping"));
+        get.projection_expression("pk")
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| unavailable("GetItem", error))
     }
 }

@@ -93,14 +93,18 @@ fn list_key(id: ApprovalId, record: &RequestRecord) -> String {
     let shard = id.shard();
     match &record.state {
         RequestState::Pending(_) => format!("pending#{shard}"),
-        RequestState::Ended(ended) if matches!(ended.callback, Callback::Parked(_)) => format!("attention#{shard}"),
+        RequestState::Ended(ended) if matches!(ended.callback, Callback::Parked(_)) => {
+            format!("attention#{shard}")
+        }
         RequestState::Ended(ended) => format!("done#{}#{shard}", ended.ending.at().strftime("%Y-%m")),
         RequestState::Orphaned { at, .. } => format!("done#{}#{shard}", at.strftime("%Y-%m")),
     }
 }
 
 pub(super) fn read_text<'a>(item: &'a Item, name: &str) -> &'a str {
-    item.get(name).and_then(|value| value.as_s().ok()).map_or("", String::as_str)
+    item.get(name)
+        .and_then(|value| value.as_s().ok())
+        .map_or("", String::as_str)
 }
 
 /// Reads an item's JSON.

@@ -24,18 +24,40 @@ impl Lookup {
         let mut keys = Vec::new();
         if let Some(execution) = &terms.execution {
             keys.extend(execution.arn.as_ref().map(|arn| format!("L#execution#{arn}")));
-            keys.extend(execution.state_machine_arn().map(|arn| format!("L#workflow#{arn}")));
+            keys.extend(
+                execution
+                    .state_machine_arn()
+                    .map(|arn| format!("L#workflow#{arn}")),
+            );
         }
         keys.extend(terms.external_id.as_deref().map(external_key));
-        let emails = people.signers.iter().flatten().filter_map(|person| person.email.as_deref());
+        let emails = people
+            .signers
+            .iter()
+            .flatten()
+            .filter_map(|person| person.email.as_deref());
         keys.extend(emails.map(assignee_key));
-        keys.extend(terms.tags.iter().map(|(name, value)| format!("L#tag#{name}={value}")));
-        keys.into_iter().map(|key| Self { key, created: body.created }).collect()
+        keys.extend(
+            terms
+                .tags
+                .iter()
+                .map(|(name, value)| format!("L#tag#{name}={value}")),
+        );
+        keys.into_iter()
+            .map(|key| Self {
+                key,
+                created: body.created,
+            })
+            .collect()
     }
 
     pub(super) fn item(&self, id: ApprovalId) -> Item {
         // Milliseconds in thirteen digits sort as text until the year 2286.
-        item(self.key.clone(), format!("{:013}#{id}", self.created.as_millisecond()), &json!({}))
+        item(
+            self.key.clone(),
+            format!("{:013}#{id}", self.created.as_millisecond()),
+            &json!({}),
+        )
     }
 }
 
@@ -50,7 +72,11 @@ fn assignee_key(email: &str) -> String {
 
 impl Store {
     /// The pending approvals of one external id (the short form's `documentId`), newest first, at most `limit`.
-    pub async fn pending_by_external_id(&self, external_id: &str, limit: usize) -> Result<Vec<Approval>, StoreError> {
+    pub async fn pending_by_external_id(
+        &self,
+        external_id: &str,
+        limit: usize,
+    ) -> Result<Vec<Approval>, StoreError> {
         let mut found = Vec::new();
         let mut start = None;
         loop {
@@ -67,7 +93,9 @@ impl Store {
                 .await
                 .map_err(|error| unavailable("Query", error))?;
             for item in page.items() {
-                let id = read_text(item, "sk").split_once('#').and_then(|(_, id)| ApprovalId::parse(id));
+                let id = read_text(item, "sk")
+                    .split_once('#')
+                    .and_then(|(_, id)| ApprovalId::parse(id));
                 let Some(id) = id else { continue };
                 if let Some(approval) = self.load(id).await?.approval()
                     && approval.is_pending()

@@ -36,7 +36,10 @@ pub struct Store {
 impl Store {
     /// The store in `table`, over `client`.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self { client, table: table.into() }
+        Self {
+            client,
+            table: table.into(),
+        }
     }
 }
 
@@ -73,7 +76,10 @@ where
     R: std::fmt::Debug,
 {
     let code = error.code().map_or_else(|| "no answer".to_owned(), str::to_owned);
-    let conflict = matches!(code.as_str(), "ConditionalCheckFailedException" | "TransactionConflictException");
+    let conflict = matches!(
+        code.as_str(),
+        "ConditionalCheckFailedException" | "TransactionConflictException"
+    );
     if conflict {
         return StoreError::Conflict;
     }

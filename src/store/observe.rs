@@ -10,7 +10,14 @@ impl Store {
     /// Writes an observation. The same one twice is one.
     pub async fn observe(&self, id: ApprovalId, seen: &Observation) -> Result<(), StoreError> {
         let sk = format!("O#{:013}#{:03}", seen.at.as_millisecond(), seen.signer);
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(item(pk(id), sk, seen)));
-        put.send().await.map(drop).map_err(|error| unavailable("PutItem", error))
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item(pk(id), sk, seen)));
+        put.send()
+            .await
+            .map(drop)
+            .map_err(|error| unavailable("PutItem", error))
     }
 }

@@ -91,11 +91,23 @@ impl Parts {
     }
 
     fn assemble(self, id: ApprovalId) -> Loaded {
-        let Some(stored) = self.body else { return Loaded::Nothing };
-        let Some(record) = self.record else { return Loaded::Unfinished(Box::new(stored)) };
-        let find = |number: u8| self.people.iter().find(|(n, _)| *n == number).map(|(_, person)| person.clone());
+        let Some(stored) = self.body else {
+            return Loaded::Nothing;
+        };
+        let Some(record) = self.record else {
+            return Loaded::Unfinished(Box::new(stored));
+        };
+        let find = |number: u8| {
+            self.people
+                .iter()
+                .find(|(n, _)| *n == number)
+                .map(|(_, person)| person.clone())
+        };
         let people = People {
-            signers: (0..).zip(&stored.body.signers).map(|(number, _)| find(number)).collect(),
+            signers: (0..)
+                .zip(&stored.body.signers)
+                .map(|(number, _)| find(number))
+                .collect(),
             requester: find(crate::domain::body::REQUESTER),
         };
         // The state is written last at intake and read in the same query: all signers are there.

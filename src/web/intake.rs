@@ -31,11 +31,17 @@ pub struct InvokeError {
 
 impl InvokeError {
     fn invalid(message: impl Into<String>) -> Self {
-        Self { error_type: "Approval.InvalidRequest", message: message.into() }
+        Self {
+            error_type: "Approval.InvalidRequest",
+            message: message.into(),
+        }
     }
 
     fn unavailable(message: impl Into<String>) -> Self {
-        Self { error_type: "Approval.Unavailable", message: message.into() }
+        Self {
+            error_type: "Approval.Unavailable",
+            message: message.into(),
+        }
     }
 }
 
@@ -60,7 +66,9 @@ pub async fn direct_invoke(flow: &Flow, function: Function, event: &Value) -> Re
         ("complete" | "cancel", Function::Intake) => Err(InvokeError::invalid(format!(
             "action: \"{action}\" is not allowed here; invoke the operations function"
         ))),
-        _ => Err(InvokeError::invalid("action: must be \"open\", \"complete\" or \"cancel\"")),
+        _ => Err(InvokeError::invalid(
+            "action: must be \"open\", \"complete\" or \"cancel\"",
+        )),
     }
 }
 
@@ -82,7 +90,9 @@ async fn complete(flow: &Flow, event: &Map<String, Value>) -> Result<Value, Invo
     let outcome = f.line("outcome", 64);
     let comment = f.lines("comment", 8_000);
     let which = finish(f, which)?;
-    let approval = operate::complete(flow, &which, outcome.as_deref(), comment.as_deref()).await.map_err(refused)?;
+    let approval = operate::complete(flow, &which, outcome.as_deref(), comment.as_deref())
+        .await
+        .map_err(refused)?;
     Ok(summary(&approval))
 }
 
@@ -93,7 +103,9 @@ async fn cancel(flow: &Flow, event: &Map<String, Value>) -> Result<Value, Invoke
     let reason = f.lines("reason", 2_000);
     let by = f.line("by", 100).unwrap_or_else(|| "operations".to_owned());
     let which = finish(f, which)?;
-    let approval = operate::cancel(flow, &which, &by, reason.as_deref()).await.map_err(refused)?;
+    let approval = operate::cancel(flow, &which, &by, reason.as_deref())
+        .await
+        .map_err(refused)?;
     Ok(summary(&approval))
 }
 
@@ -120,7 +132,9 @@ fn finish(f: Fields<'_>, which: Option<Which>) -> Result<Which, InvokeError> {
     let problems = f.finish();
     match which {
         Some(which) if problems.is_empty() => Ok(which),
-        _ => Err(InvokeError::invalid(crate::domain::request::InvalidRequest { problems }.to_string())),
+        _ => Err(InvokeError::invalid(
+            crate::domain::request::InvalidRequest { problems }.to_string(),
+        )),
     }
 }
 
