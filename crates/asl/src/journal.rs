@@ -276,9 +276,10 @@ pub struct Failure {
     /// Text for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
-    /// Heartbeats stayed away: shown as `States.Timeout`, also caught by the name `States.HeartbeatTimeout`.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub heartbeat: bool,
+    /// A second name that `ErrorEquals` knows it by. AWS shows heartbeats that stayed away as `States.Timeout` and a
+    /// path that leads nowhere as `States.Runtime`; the specification's names catch them too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub also: Option<String>,
 }
 
 impl Event {

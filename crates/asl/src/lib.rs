@@ -7,7 +7,7 @@
 //!
 //! # The loop around it
 //!
-//! ```no_run
+//! ```
 //! use std::sync::Arc;
 //! use asl::{Command, Definition, Execution, Happened, Identity, Randomness, Status};
 //!
@@ -67,13 +67,22 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test"))]
 
+mod choice;
+mod compare;
+mod context;
 mod definition;
 mod execution;
+mod expression;
 mod history;
 mod interface;
+mod intrinsic;
 mod journal;
+mod limits;
+mod path;
 mod random;
 mod resource;
+mod retry;
+mod template;
 
 pub use definition::{Definition, Diagnostic, InvalidDefinition};
 pub use execution::{Execution, InvalidInput, InvalidJournal};

@@ -50,12 +50,11 @@ pub(crate) fn between(random: &mut dyn Randomness, low: i64, high: i64) -> i64 {
 
 /// Maps 64 random bits onto `low..high` with a bias below one in 2^64 of the range.
 pub(crate) fn spread(bits: u64, low: i64, high: i64) -> i64 {
-    let width = i128::from(high) - i128::from(low);
-    if width <= 0 {
+    let Ok(width) = u128::try_from(i128::from(high) - i128::from(low)) else {
         return low;
-    }
-    let offset = (i128::from(bits) * width) >> 64;
-    i64::try_from(i128::from(low) + offset).unwrap_or(low)
+    };
+    let offset = (u128::from(bits) * width) >> 64;
+    low.wrapping_add_unsigned(u64::try_from(offset).unwrap_or(0))
 }
 
 #[cfg(test)]
