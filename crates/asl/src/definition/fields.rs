@@ -1,0 +1,293 @@
+//! Reading the fields of one object: each is asked for by name and type, and what nobody asked for is unknown.
+
+use serde_json::{Map, Value};
+
+use super::Seconds;
+use super::diagnostic::Findings;
+use crate::expression::Query;
+use crate::path::{InvalidPath, ReferencePath};
+use crate::retry::LONGEST_SECONDS;
+use crate::template::Template;
+
+pub(super) struct Fields<'v, 'f> {
+    map: &'v Map<String, Value>,
+    /// Of the object; the root's is empty.
+    pub(super) location: String,
+    asked: Vec<&'static str>,
+    pub(super) findings: &'f mut Findings,
+}
+
+impl<'v, 'f> Fields<'v, 'f> {
+    /// `None`, and a finding, where `value` is no object.
+    pub(super) fn of(
+        value: &'v Value,
+        location: String,
+        findings: &'f mut Findings,
+    ) -> Option<Self> {
+        match value {
+            Value::Object(map) => Some(Self {
+                map,
+                location,
+                asked: Vec::new(),
+                findings,
+            }),
+            _ => {
+                findings.schema(
+                    if location.is_empty() {
+                        "/".into()
+                    } else {
+                        location
+                    },
+                    "Expected value of type Object",
+                );
+                None
+            }
+        }
+    }
+
+    /// As AWS writes it: the root is `/`.
+    pub(super) fn here(&self) -> String {
+        if self.location.is_empty() {
+            "/".into()
+        } else {
+            self.location.clone()
+        }
+    }
+
+    pub(super) fn at(&self, name: &str) -> String {
+        format!("{}/{name}", self.location)
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.map.contains_key(name)
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &'v String> + use<'v> {
+        self.map.keys()
+    }
+
+    pub(super) fn value(&mut self, name: &'static str) -> Option<&'v Value> {
+        self.asked.push(name);
+        self.map.get(name)
+    }
+
+    fn typed<T>(
+        &mut self,
+        name: &'static str,
+        expected: &str,
+        read: impl Fn(&'v Value) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.value(name)?;
+        let read = read(value);
+        if read.is_none() {
+            self.findings
+                .schema(self.at(name), format!("Expected value of type {expected}"));
+        }
+        read
+    }
+
+    pub(super) fn string(&mut self, name: &'static str) -> Option<&'v str> {
+        self.typed(name, "String", Value::as_str)
+    }
+
+    pub(super) fn boolean(&mut self, name: &'static str) -> Option<bool> {
+        self.typed(name, "Boolean", Value::as_bool)
+    }
+
+    pub(super) fn array(&mut self, name: &'static str) -> Option<&'v Vec<Value>> {
+        self.typed(name, "Array", Value::as_array)
+    }
+
+    /// A number within bounds.
+    pub(super) fn number(&mut self, name: &'static str, least: f64) -> Option<f64> {
+        let number = self.typed(name, "Number", Value::as_f64)?;
+        if number < least || !number.is_finite() {
+            self.findings.schema(
+                self.at(name),
+                format!("Value must be greater than or equal to {least}"),
+            );
+            return None;
+        }
+        Some(number)
+    }
+
+    /// A whole number within bounds.
+    pub(super) fn integer(&mut self, name: &'static str, least: u64, most: u64) -> Option<u64> {
+        // AWS takes 3.0 for 3.
+        let whole = |value: &Value| {
+            let number = value.as_f64().filter(|number| number.fract() == 0.0)?;
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "it saturates, far outside the bounds"
+            )]
+            Some(value.as_i64().unwrap_or(number as i64))
+        };
+        let number = self.typed(name, "Integer", whole)?;
+        match u64::try_from(number)
+            .ok()
+            .filter(|number| (least..=most).contains(number))
+        {
+            Some(number) => Some(number),
+            None => {
+                self.findings.schema(
+                    self.at(name),
+                    format!("Value must be between {least} and {most}"),
+                );
+                None
+            }
+        }
+    }
+
+    /// A path that must lead to one place.
+    pub(super) fn path(&mut self, name: &'static str) -> Option<Query> {
+        let text = self.string(name)?;
+        match Query::parse(text) {
+            Ok(query) if query.is_definite() => Some(query),
+            Ok(_) => self.bad_path(name, InvalidPath::Syntax),
+            Err(why) => self.bad_path(name, why),
+        }
+    }
+
+    fn bad_path<T>(&mut self, name: &str, why: InvalidPath) -> Option<T> {
+        let at = self.at(name);
+        match why {
+            InvalidPath::Syntax => self.findings.schema(at, "Value is not a Reference Path"),
+            InvalidPath::Variable => self
+                .findings
+                .unsupported(at, "Variables are not supported by this interpreter"),
+        }
+        None
+    }
+
+    /// InputPath and OutputPath: `$` where absent; `None` where null.
+    pub(super) fn data_path(&mut self, name: &'static str) -> Option<Query> {
+        match self.value(name) {
+            None => Some(Query::whole()),
+            Some(Value::Null) => None,
+            Some(value) => match value
+                .as_str()
+                .ok_or(InvalidPath::Syntax)
+                .and_then(Query::parse)
+            {
+                Ok(query) => Some(query),
+                Err(why) => {
+                    let at = self.at(name);
+                    match why {
+                        InvalidPath::Syntax => {
+                            self.findings.schema(at, "Value is not a valid JSONPath")
+                        }
+                        InvalidPath::Variable => {
+                            self.findings
+                                .unsupported(at, "Variables are not supported by this interpreter");
+                        }
+                    }
+                    None
+                }
+            },
+        }
+    }
+
+    /// ResultPath: `$` where absent; `None` where null.
+    pub(super) fn result_path(&mut self) -> Option<ReferencePath> {
+        match self.value("ResultPath") {
+            None => Some(ReferencePath::whole()),
+            Some(Value::Null) => None,
+            Some(value) => match value
+                .as_str()
+                .ok_or(InvalidPath::Syntax)
+                .and_then(ReferencePath::parse)
+            {
+                Ok(path) => Some(path),
+                // Nothing can be assigned here, variable or not.
+                Err(_) => self.bad_path("ResultPath", InvalidPath::Syntax),
+            },
+        }
+    }
+
+    pub(super) fn template(&mut self, name: &'static str) -> Option<Template> {
+        let value = self.value(name)?;
+        let mut invalid = Vec::new();
+        let template = Template::parse(value, "", &mut invalid);
+        for field in invalid {
+            let at = format!("{}{}", self.at(name), field.location);
+            match field.why {
+                InvalidPath::Syntax => self.findings.schema(
+                    at,
+                    format!("The value for the field '{}' must be a valid JSONPath or a valid intrinsic function call", field.name),
+                ),
+                InvalidPath::Variable => {
+                    self.findings.unsupported(at, format!("Variables are not supported by this interpreter: field '{}'", field.name));
+                }
+            }
+        }
+        Some(template)
+    }
+
+    /// `NameSeconds` or its Path, not both.
+    pub(super) fn seconds(&mut self, name: &'static str, path: &'static str) -> Option<Seconds> {
+        self.only_one(&[name, path]);
+        match self.integer(name, 1, LONGEST_SECONDS) {
+            Some(seconds) => Some(Seconds::Fixed(seconds)),
+            None => self.path(path).map(Seconds::Path),
+        }
+    }
+
+    pub(super) fn only_one(&mut self, names: &[&str]) {
+        let given: Vec<_> = names
+            .iter()
+            .copied()
+            .filter(|name| self.has(name))
+            .collect();
+        if given.len() > 1 {
+            self.findings.schema(
+                self.here(),
+                format!(
+                    "These fields are mutually exclusive: [{}]",
+                    given.join(", ")
+                ),
+            );
+        }
+    }
+
+    pub(super) fn require(&mut self, names: &[&str]) -> bool {
+        let missing: Vec<_> = names
+            .iter()
+            .copied()
+            .filter(|name| !self.has(name))
+            .collect();
+        if missing.is_empty() {
+            return true;
+        }
+        self.findings.schema(
+            self.here(),
+            format!("These fields are required: [{}]", missing.join(", ")),
+        );
+        false
+    }
+
+    /// Says of fields that AWS knows and this interpreter does not run that they are not supported.
+    pub(super) fn unsupported(&mut self, names: &[&'static str]) {
+        for &name in names {
+            if self.value(name).is_some() {
+                self.findings.unsupported(
+                    self.at(name),
+                    format!("The field '{name}' is not supported by this interpreter"),
+                );
+            }
+        }
+    }
+
+    /// Ends the reading: whatever nobody asked for is unknown.
+    pub(super) fn end(self) {
+        for name in self
+            .map
+            .keys()
+            .filter(|name| !self.asked.contains(&name.as_str()))
+        {
+            self.findings.schema(
+                format!("{}/{name}", self.location),
+                format!("The field '{name}' is not supported by Step Functions"),
+            );
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Reading machines: the definition itself and the branches inside it.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::Value;
+
+use super::diagnostic::Findings;
+use super::fields::Fields;
+use super::{Definition, InvalidDefinition, Machine, MachineId, State, Work, state};
+use crate::retry::LONGEST_SECONDS;
+
+/// AWS's limit to a state's name, in characters.
+const LONGEST_NAME: usize = 80;
+
+/// The machines read so far, and every state's name: they are unique across all of them.
+pub(super) struct Reading {
+    machines: Vec<Machine>,
+    names: HashSet<String>,
+}
+
+pub(super) fn definition(text: &str) -> Result<Definition, InvalidDefinition> {
+    let mut findings = Findings::default();
+    let value: Value = match serde_json::from_str(text) {
+        Ok(value) => value,
+        Err(error) => {
+            let location = format!(
+                "[Source: (String){text:?}; line: {}, column: {}]",
+                error.line(),
+                error.column()
+            );
+            findings.json(location, error.to_string());
+            return findings.verdict(None);
+        }
+    };
+    let mut reading = Reading {
+        machines: Vec::new(),
+        names: HashSet::new(),
+    };
+    let timeout_seconds = root(&value, &mut reading, &mut findings);
+    findings.verdict(Some(Definition {
+        timeout_seconds,
+        machines: reading.machines,
+    }))
+}
+
+fn root(value: &Value, reading: &mut Reading, findings: &mut Findings) -> Option<u64> {
+    let mut fields = Fields::of(value, String::new(), findings)?;
+    fields.string("Version");
+    query_language(&mut fields);
+    let timeout = fields.integer("TimeoutSeconds", 1, LONGEST_SECONDS);
+    reading.machine(fields);
+    timeout
+}
+
+/// Only JSONPath is run.
+pub(super) fn query_language(fields: &mut Fields<'_, '_>) {
+    match fields.string("QueryLanguage") {
+        None | Some("JSONPath") => {}
+        Some("JSONata") => {
+            let at = fields.at("QueryLanguage");
+            fields.findings.unsupported(
+                at,
+                "The query language JSONata is not supported by this interpreter",
+            );
+        }
+        Some(_) => {
+            let at = fields.at("QueryLanguage");
+            fields.findings.schema(
+                at,
+                "Value is not valid. Must be one of: [JSONPath, JSONata]",
+            );
+        }
+    }
+}
+
+impl Reading {
+    /// Reads a branch.
+    pub(super) fn branch(
+        &mut self,
+        value: &Value,
+        location: String,
+        findings: &mut Findings,
+    ) -> Option<MachineId> {
+        Fields::of(value, location, findings).map(|fields| self.machine(fields))
+    }
+
+    fn machine(&mut self, mut fields: Fields<'_, '_>) -> MachineId {
+        let id = MachineId(self.machines.len());
+        self.machines.push(Machine::default());
+        fields.string("Comment");
+        fields.require(&["States", "StartAt"]);
+        let start_at = fields.string("StartAt");
+        let states = fields
+            .value("States")
+            .and_then(|value| self.states(value, &mut fields));
+        if let (Some(start_at), Some(states)) = (start_at, states) {
+            transitions(start_at, &states, &mut fields);
+            self.machines[id.0] = Machine {
+                start_at: start_at.to_owned(),
+                states,
+            };
+        }
+        fields.end();
+        id
+    }
+
+    fn states(
+        &mut self,
+        value: &Value,
+        fields: &mut Fields<'_, '_>,
+    ) -> Option<HashMap<String, State>> {
+        let location = fields.at("States");
+        let mut states = HashMap::new();
+        // A state that could not be read has its finding; transitions to it must not be a second one.
+        let mut whole = true;
+        let map = Fields::of(value, location.clone(), fields.findings)?;
+        for name in map.names() {
+            let location = map.at(name);
+            if name.is_empty() || name.chars().count() > LONGEST_NAME {
+                map.findings.schema(
+                    &location,
+                    format!("A state's name must have 1 to {LONGEST_NAME} characters"),
+                );
+            }
+            if !self.names.insert(name.clone()) {
+                map.findings
+                    .duplicate(&location, format!("Duplicate State name: {name}"));
+            }
+            match state::read(&value[name.as_str()], location, self, map.findings) {
+                Some(state) => {
+                    states.insert(name.clone(), state);
+                }
+                None => whole = false,
+            }
+        }
+        if states.is_empty() && whole {
+            fields
+                .findings
+                .schema(location, "A state machine must have at least one state");
+        }
+        whole.then_some(states)
+    }
+}
+
+/// Every target is there, and every state can be reached.
+fn transitions(start_at: &str, states: &HashMap<String, State>, fields: &mut Fields<'_, '_>) {
+    if !states.contains_key(start_at) {
+        let at = fields.at("StartAt");
+        fields
+            .findings
+            .target(at, format!("Missing 'StartAt' target: {start_at}"));
+        return;
+    }
+    let mut reached = HashSet::from([start_at]);
+    let mut open = vec![start_at];
+    while let Some(name) = open.pop() {
+        for (place, target) in states.get(name).map(targets).unwrap_or_default() {
+            if !states.contains_key(target) {
+                let field = place.rsplit('/').next().unwrap_or_default();
+                let at = format!("{}/States/{name}/{place}", fields.location);
+                fields
+                    .findings
+                    .target(at, format!("Missing '{field}' target: {target}"));
+            } else if reached.insert(target) {
+                open.push(target);
+            }
+        }
+    }
+    let mut unreached: Vec<_> = states
+        .keys()
+        .filter(|name| !reached.contains(name.as_str()))
+        .collect();
+    unreached.sort();
+    for name in unreached {
+        let at = format!("{}/States/{name}", fields.location);
+        fields
+            .findings
+            .target(at, format!("State \"{name}\" is not reachable."));
+    }
+}
+
+/// Where a state leads, each with the place of the field that says so.
+fn targets(state: &State) -> Vec<(String, &str)> {
+    let mut targets: Vec<(String, &str)> = state
+        .next
+        .iter()
+        .map(|next| ("Next".to_owned(), next.as_str()))
+        .collect();
+    if let Work::Choice { choices, default } = &state.work {
+        let choices = choices.iter().enumerate();
+        targets.extend(choices.map(|(n, (_, next))| (format!("Choices[{n}]/Next"), next.as_str())));
+        targets.extend(
+            default
+                .iter()
+                .map(|next| ("Default".to_owned(), next.as_str())),
+        );
+    }
+    if let Some(handlers) = state.handlers() {
+        let catch = handlers.catch.iter().enumerate();
+        targets
+            .extend(catch.map(|(n, catcher)| (format!("Catch[{n}]/Next"), catcher.next.as_str())));
+    }
+    targets
+}

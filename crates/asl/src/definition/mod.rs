@@ -1,0 +1,172 @@
+//! A state machine's definition, read and checked.
+//!
+//! Machines stand inside machines (the branches of a Parallel), so all of them lie in one list, and a branch is known
+//! by its place there. What JSONPath does on the way in and out of a state is one part of it, [`Flow`]: another query
+//! language would be another.
+
+mod choices;
+mod diagnostic;
+mod fields;
+mod handlers;
+mod machine;
+mod state;
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::choice::Rule;
+use crate::expression::{Expression, Query};
+use crate::journal::StateType;
+use crate::path::ReferencePath;
+use crate::resource::Resource;
+use crate::retry::{Catcher, Retrier};
+use crate::template::Template;
+
+pub use diagnostic::{Diagnostic, InvalidDefinition};
+
+/// A state machine, ready to run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Definition {
+    timeout_seconds: Option<u64>,
+    machines: Vec<Machine>,
+}
+
+/// Where in [`Definition`] a machine is: 0 is the definition's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MachineId(usize);
+
+impl MachineId {
+    pub(crate) const ROOT: Self = Self(0);
+}
+
+#[derive(Clone, Debug, PartialEq, Default)]
+pub(crate) struct Machine {
+    pub(crate) start_at: String,
+    pub(crate) states: HashMap<String, State>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct State {
+    pub(crate) flow: Flow,
+    /// `None`: the machine ends here. A Choice has its own.
+    pub(crate) next: Option<String>,
+    pub(crate) work: Work,
+}
+
+/// How data goes through a state in JSONPath.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Flow {
+    /// `None`: null in the definition, which gives `{}`.
+    pub(crate) input_path: Option<Query>,
+    pub(crate) parameters: Option<Template>,
+    pub(crate) result_selector: Option<Template>,
+    /// `None`: null in the definition, which throws the result away.
+    pub(crate) result_path: Option<ReferencePath>,
+    /// `None`: null in the definition, which gives `{}`.
+    pub(crate) output_path: Option<Query>,
+}
+
+/// What a state does.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Work {
+    Pass {
+        result: Option<Value>,
+    },
+    Task(Box<Task>),
+    Parallel {
+        branches: Vec<MachineId>,
+        handlers: Handlers,
+    },
+    Wait(Until),
+    Choice {
+        choices: Vec<(Rule, String)>,
+        default: Option<String>,
+    },
+    Succeed,
+    Fail {
+        error: Option<Text>,
+        cause: Option<Text>,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Task {
+    pub(crate) resource: Resource,
+    pub(crate) timeout: Option<Seconds>,
+    pub(crate) heartbeat: Option<Seconds>,
+    pub(crate) handlers: Handlers,
+}
+
+/// Retry and Catch.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub(crate) struct Handlers {
+    pub(crate) retry: Vec<Retrier>,
+    pub(crate) catch: Vec<Catcher>,
+}
+
+/// A number of seconds, given or read from the data.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Seconds {
+    Fixed(u64),
+    Path(Query),
+}
+
+/// How long to wait.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Until {
+    Seconds(u64),
+    SecondsPath(Query),
+    Timestamp(Timestamp),
+    TimestampPath(Query),
+}
+
+/// Error and Cause of a Fail state.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Text {
+    Fixed(String),
+    Path {
+        text: String,
+        expression: Expression,
+    },
+}
+
+impl Definition {
+    /// Reads a definition. It is refused as a whole, with everything that is wrong.
+    pub fn parse(text: &str) -> Result<Self, InvalidDefinition> {
+        machine::definition(text)
+    }
+
+    /// The machine's own TimeoutSeconds.
+    pub fn timeout_seconds(&self) -> Option<u64> {
+        self.timeout_seconds
+    }
+
+    pub(crate) fn machine(&self, id: MachineId) -> Option<&Machine> {
+        self.machines.get(id.0)
+    }
+}
+
+impl State {
+    pub(crate) fn kind(&self) -> StateType {
+        match self.work {
+            Work::Pass { .. } => StateType::Pass,
+            Work::Task(_) => StateType::Task,
+            Work::Parallel { .. } => StateType::Parallel,
+            Work::Wait(_) => StateType::Wait,
+            Work::Choice { .. } => StateType::Choice,
+            Work::Succeed => StateType::Succeed,
+            Work::Fail { .. } => StateType::Fail,
+        }
+    }
+
+    /// Its Retry and Catch, where its type has them.
+    pub(crate) fn handlers(&self) -> Option<&Handlers> {
+        match &self.work {
+            Work::Task(task) => Some(&task.handlers),
+            Work::Parallel { handlers, .. } => Some(handlers),
+            _ => None,
+        }
+    }
+}

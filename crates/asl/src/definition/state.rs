@@ -1,0 +1,247 @@
+//! Reading one state.
+
+use serde_json::Value;
+
+use super::diagnostic::Findings;
+use super::fields::Fields;
+use super::machine::{Reading, query_language};
+use super::{Flow, State, Task, Text, Until, Work, choices, handlers};
+use crate::compare;
+use crate::expression::{Expression, Query};
+use crate::journal::StateType;
+use crate::path::{InvalidPath, ReferencePath};
+use crate::resource::Resource;
+use crate::retry::LONGEST_SECONDS;
+
+/// AWS's limit to the branches of a Parallel is by the size of the definition; ours keeps one machine's list small.
+const MOST_BRANCHES: usize = 1_000;
+
+pub(super) fn read(
+    value: &Value,
+    location: String,
+    reading: &mut Reading,
+    findings: &mut Findings,
+) -> Option<State> {
+    let mut fields = Fields::of(value, location, findings)?;
+    if !fields.require(&["Type"]) {
+        return None;
+    }
+    fields.string("Comment");
+    query_language(&mut fields);
+    let kind = kind(&mut fields)?;
+    let flow = flow(&mut fields, kind);
+    let next = next(&mut fields, kind);
+    let work = match kind {
+        StateType::Pass => Some(Work::Pass {
+            result: fields.value("Result").cloned(),
+        }),
+        StateType::Task => task(&mut fields),
+        StateType::Parallel => parallel(&mut fields, reading),
+        StateType::Wait => until(&mut fields).map(Work::Wait),
+        StateType::Choice => choices::read(&mut fields),
+        StateType::Succeed => Some(Work::Succeed),
+        StateType::Fail => {
+            let (error, cause) = (
+                text(&mut fields, "Error", "ErrorPath"),
+                text(&mut fields, "Cause", "CausePath"),
+            );
+            Some(Work::Fail { error, cause })
+        }
+        StateType::Map => None,
+    };
+    fields.unsupported(&["Assign", "Arguments", "Output"]);
+    fields.end();
+    work.map(|work| State { flow, next, work })
+}
+
+fn kind(fields: &mut Fields<'_, '_>) -> Option<StateType> {
+    let kind = match fields.string("Type")? {
+        "Task" => StateType::Task,
+        "Parallel" => StateType::Parallel,
+        "Pass" => StateType::Pass,
+        "Wait" => StateType::Wait,
+        "Choice" => StateType::Choice,
+        "Succeed" => StateType::Succeed,
+        "Fail" => StateType::Fail,
+        "Map" => {
+            let at = fields.at("Type");
+            fields
+                .findings
+                .unsupported(at, "Map states are not supported by this interpreter");
+            return None;
+        }
+        _ => {
+            let at = fields.at("Type");
+            let message = "Value is not valid. Must be one of: [Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map]";
+            fields.findings.schema(at, message);
+            return None;
+        }
+    };
+    Some(kind)
+}
+
+fn next(fields: &mut Fields<'_, '_>, kind: StateType) -> Option<String> {
+    if matches!(
+        kind,
+        StateType::Choice | StateType::Succeed | StateType::Fail
+    ) {
+        return None;
+    }
+    let (given_next, given_end) = (fields.has("Next"), fields.has("End"));
+    let (next, end) = (fields.string("Next"), fields.boolean("End"));
+    fields.only_one(&["Next", "End"]);
+    // "End": false is as good as no End.
+    if !given_next && (!given_end || end == Some(false)) {
+        let at = fields.here();
+        fields
+            .findings
+            .schema(at, "One of these fields is required: [Next, End]");
+    }
+    next.map(str::to_owned)
+}
+
+fn flow(fields: &mut Fields<'_, '_>, kind: StateType) -> Flow {
+    let mut flow = Flow {
+        input_path: Some(Query::whole()),
+        parameters: None,
+        result_selector: None,
+        result_path: Some(ReferencePath::whole()),
+        output_path: Some(Query::whole()),
+    };
+    if kind != StateType::Fail {
+        flow.input_path = fields.data_path("InputPath");
+        flow.output_path = fields.data_path("OutputPath");
+    }
+    if matches!(
+        kind,
+        StateType::Pass | StateType::Task | StateType::Parallel
+    ) {
+        flow.parameters = fields.template("Parameters");
+        flow.result_path = fields.result_path();
+    }
+    if matches!(kind, StateType::Task | StateType::Parallel) {
+        flow.result_selector = fields.template("ResultSelector");
+    }
+    flow
+}
+
+fn task(fields: &mut Fields<'_, '_>) -> Option<Work> {
+    fields.require(&["Resource"]);
+    fields.unsupported(&["Credentials"]);
+    let resource = fields
+        .string("Resource")
+        .and_then(|text| match text.parse::<Resource>() {
+            Ok(resource) => Some(resource),
+            Err(why) => {
+                let at = fields.at("Resource");
+                match why {
+                    crate::resource::UnknownResource::NotRecognized(_) => {
+                        fields.findings.schema(at, why.to_string())
+                    }
+                    crate::resource::UnknownResource::NotSupported(_) => {
+                        fields.findings.unsupported(at, why.to_string())
+                    }
+                }
+                None
+            }
+        });
+    if matches!(resource, Some(Resource::Service { .. })) && !fields.has("Parameters") {
+        let at = fields.here();
+        fields
+            .findings
+            .schema(at, "These fields are required: [Parameters]");
+    }
+    let timeout = fields.seconds("TimeoutSeconds", "TimeoutSecondsPath");
+    let heartbeat = fields.seconds("HeartbeatSeconds", "HeartbeatSecondsPath");
+    if let (Some(super::Seconds::Fixed(timeout)), Some(super::Seconds::Fixed(heartbeat))) =
+        (&timeout, &heartbeat)
+        && heartbeat >= timeout
+    {
+        let at = fields.here();
+        fields
+            .findings
+            .schema(at, "HeartbeatSeconds must be smaller than TimeoutSeconds");
+    }
+    let handlers = handlers::read(fields);
+    Some(Work::Task(Box::new(Task {
+        resource: resource?,
+        timeout,
+        heartbeat,
+        handlers,
+    })))
+}
+
+fn parallel(fields: &mut Fields<'_, '_>, reading: &mut Reading) -> Option<Work> {
+    fields.require(&["Branches"]);
+    let handlers = handlers::read(fields);
+    let values = fields.array("Branches")?;
+    if values.is_empty() || values.len() > MOST_BRANCHES {
+        let at = fields.at("Branches");
+        fields.findings.schema(
+            at,
+            format!("A Parallel state must have 1 to {MOST_BRANCHES} branches"),
+        );
+    }
+    let mut branches = Vec::with_capacity(values.len());
+    for (n, value) in values.iter().enumerate() {
+        branches.push(reading.branch(
+            value,
+            format!("{}/Branches[{n}]", fields.location),
+            fields.findings,
+        )?);
+    }
+    Some(Work::Parallel { branches, handlers })
+}
+
+fn until(fields: &mut Fields<'_, '_>) -> Option<Until> {
+    const WAYS: [&str; 4] = ["Seconds", "SecondsPath", "Timestamp", "TimestampPath"];
+    fields.only_one(&WAYS);
+    if !WAYS.iter().any(|way| fields.has(way)) {
+        let at = fields.here();
+        fields.findings.schema(
+            at,
+            format!("One of these fields is required: [{}]", WAYS.join(", ")),
+        );
+    }
+    let seconds = fields
+        .integer("Seconds", 0, LONGEST_SECONDS)
+        .map(Until::Seconds);
+    let seconds_path = fields.path("SecondsPath").map(Until::SecondsPath);
+    let timestamp = fields.string("Timestamp").and_then(|text| {
+        let moment = compare::timestamp(text);
+        if moment.is_none() {
+            let at = fields.at("Timestamp");
+            fields
+                .findings
+                .schema(at, "String does not match RFC3339 timestamp");
+        }
+        moment.map(Until::Timestamp)
+    });
+    let timestamp_path = fields.path("TimestampPath").map(Until::TimestampPath);
+    seconds.or(seconds_path).or(timestamp).or(timestamp_path)
+}
+
+fn text(fields: &mut Fields<'_, '_>, name: &'static str, path: &'static str) -> Option<Text> {
+    fields.only_one(&[name, path]);
+    let fixed = fields.string(name).map(|text| Text::Fixed(text.to_owned()));
+    let text = fields.string(path);
+    let from_path = text.and_then(|text| match Expression::parse(text) {
+        Ok(expression) => Some(Text::Path {
+            text: path.to_owned(),
+            expression,
+        }),
+        Err(why) => {
+            let at = fields.at(path);
+            match why {
+                InvalidPath::Syntax => fields
+                    .findings
+                    .schema(at, "Value is not a Reference Path or an intrinsic function"),
+                InvalidPath::Variable => fields
+                    .findings
+                    .unsupported(at, "Variables are not supported by this interpreter"),
+            }
+            None
+        }
+    });
+    fixed.or(from_path)
+}

@@ -1,0 +1,433 @@
+//! Taking an entry into the state: the one place where the state changes.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::state::{At, Branch, Failed, OpenTask, Phase, Visit};
+use super::{Execution, later};
+use crate::definition::{Definition, MachineId, Work};
+use crate::interface::{Identity, Status, TaskId};
+use crate::journal::{BranchId, Entry, Event, Failure};
+
+impl Execution {
+    /// What ExecutionStarted adds up to.
+    pub(super) fn new(
+        definition: Arc<Definition>,
+        identity: Identity,
+        input: Value,
+        now: Timestamp,
+    ) -> Self {
+        let start_at = definition
+            .machine(MachineId::ROOT)
+            .map(|machine| machine.start_at.clone())
+            .unwrap_or_default();
+        let root = Branch {
+            parent: None,
+            machine: MachineId::ROOT,
+            at: At::Arriving {
+                state: start_at,
+                input: input.clone(),
+            },
+            // AWS shows the first state's event without a predecessor.
+            prev: 0,
+        };
+        Self {
+            identity,
+            started: now,
+            input,
+            status: Status::Running,
+            deadline: definition
+                .timeout_seconds()
+                .map(|seconds| later(now, seconds)),
+            branches: BTreeMap::from([(BranchId::ROOT, root)]),
+            ready: VecDeque::from([BranchId::ROOT]),
+            tasks: BTreeMap::new(),
+            tokens: HashMap::new(),
+            last_id: 1,
+            next_branch: 1,
+            definition,
+        }
+    }
+
+    /// Takes `entry` in, or says why it does not fit; then the state is not to be used further.
+    pub(super) fn apply(&mut self, entry: &Entry) -> Result<(), String> {
+        if self.status != Status::Running {
+            return Err("the execution has ended".into());
+        }
+        if entry.id != 0 {
+            if entry.id != self.last_id + 1 {
+                return Err(format!("its id is not {}", self.last_id + 1));
+            }
+            self.last_id = entry.id;
+        }
+        match &entry.event {
+            Event::ExecutionStarted { .. } => return Err("the execution has started before".into()),
+            Event::ExecutionSucceeded { output } => self.end(Status::Succeeded {
+                output: output.clone(),
+            }),
+            Event::ExecutionFailed { error, cause } => {
+                self.end(Status::Failed {
+                    error: error.clone(),
+                    cause: cause.clone(),
+                });
+            }
+            Event::ExecutionTimedOut => self.end(Status::TimedOut),
+            Event::ExecutionAborted { error, cause } => {
+                self.end(Status::Aborted {
+                    error: error.clone(),
+                    cause: cause.clone(),
+                });
+            }
+            event => self.apply_to_branch(entry, event)?,
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, status: Status) {
+        self.status = status;
+        self.deadline = None;
+        self.branches.clear();
+        self.ready.clear();
+        self.tasks.clear();
+    }
+
+    fn apply_to_branch(&mut self, entry: &Entry, event: &Event) -> Result<(), String> {
+        let id = entry.branch;
+        let branch = self
+            .branches
+            .get_mut(&id)
+            .ok_or("there is no such branch")?;
+        if entry.id != 0 {
+            // AWS shows the exit from a Parallel as a successor of what its success is a successor of.
+            branch.prev = if *event == Event::ParallelSucceeded {
+                entry.prev
+            } else {
+                entry.id
+            };
+        }
+        let parent = branch.parent;
+        match event {
+            Event::StateEntered { kind, name, input } => {
+                branch.at = At::In(Visit {
+                    state: name.clone(),
+                    kind: *kind,
+                    entered_id: entry.id,
+                    entered: entry.at,
+                    input: input.clone(),
+                    retries: Vec::new(),
+                    phase: Phase::Begin,
+                });
+            }
+            Event::StateExited { output, next, .. } => {
+                let output = output.clone();
+                branch.at = match next {
+                    Some(next) => At::Arriving {
+                        state: next.clone(),
+                        input: output,
+                    },
+                    None => At::Done { output },
+                };
+            }
+            Event::StateAborted { .. } => {
+                let task = branch.visit().and_then(Visit::task).map(|task| task.id);
+                branch.at = At::Aborted;
+                task.map(|task| self.tasks.remove(&task));
+            }
+            Event::StateFailed { failure } => {
+                branch.visit_mut()?.phase = Phase::Failed(failure.clone())
+            }
+            Event::BranchFailed { failure } => self.fail_branch(id, failure)?,
+            Event::WaitBegun { until } => {
+                branch.visit_mut()?.phase = Phase::Waiting { until: *until }
+            }
+            Event::RetryScheduled { rule, until } => {
+                let visit = branch.visit_mut()?;
+                // The number of rules is bounded by the definition; a journal that says otherwise is not ours.
+                if *rule > 10_000 {
+                    return Err("there is no such Retry rule".into());
+                }
+                if visit.retries.len() <= *rule {
+                    visit.retries.resize(rule + 1, 0);
+                }
+                visit.retries[*rule] = visit.retries[*rule].saturating_add(1);
+                visit.phase = Phase::BackingOff { until: *until };
+            }
+            Event::RetryBegun => branch.visit_mut()?.phase = Phase::Begin,
+            Event::ParallelStarted { input } => self.branch_out(id, input)?,
+            Event::ParallelSucceeded => self.join(id)?,
+            Event::ParallelFailed => {
+                let children = self.children(id)?;
+                let visit = self
+                    .branches
+                    .get_mut(&id)
+                    .ok_or("there is no such branch")?
+                    .visit_mut()?;
+                let Phase::Branching {
+                    failed: Some(failed),
+                    ..
+                } = &visit.phase
+                else {
+                    return Err("no branch has failed".into());
+                };
+                visit.phase = Phase::Failed(failed.failure.clone());
+                self.forget(&children);
+            }
+            event => self.apply_to_task(entry, event)?,
+        }
+        let urgent = matches!(event, Event::BranchFailed { .. });
+        self.refresh(id, false);
+        if let Some(parent) = parent {
+            // A failure is dealt with before siblings begin what would be given up at once.
+            self.refresh(parent, urgent);
+        }
+        Ok(())
+    }
+
+    fn apply_to_task(&mut self, entry: &Entry, event: &Event) -> Result<(), String> {
+        let branch = self
+            .branches
+            .get_mut(&entry.branch)
+            .ok_or("there is no such branch")?;
+        let visit = branch.visit_mut()?;
+        match event {
+            Event::TaskScheduled {
+                resource,
+                arguments,
+                timeout,
+                heartbeat,
+                token,
+                ..
+            } => {
+                let id = TaskId(entry.id);
+                visit.phase = Phase::Running(OpenTask {
+                    id,
+                    resource: resource.clone(),
+                    arguments: arguments.clone(),
+                    token: token.clone(),
+                    started: false,
+                    submitted: false,
+                    deadline: timeout.map(|seconds| later(entry.at, seconds)),
+                    heartbeat: heartbeat.map(|seconds| (seconds, later(entry.at, seconds))),
+                });
+                self.tasks.insert(id, entry.branch);
+                self.tokens.extend(token.clone().map(|token| (token, id)));
+                return Ok(());
+            }
+            Event::TaskSucceeded { task, output, .. } => {
+                visit.close(*task)?;
+                visit.phase = Phase::Result(output.clone());
+                self.tasks.remove(task);
+                return Ok(());
+            }
+            Event::TaskFailed { task, failure, .. } | Event::TaskTimedOut { task, failure, .. } => {
+                visit.close(*task)?;
+                visit.phase = Phase::Failed(failure.clone());
+                self.tasks.remove(task);
+                return Ok(());
+            }
+            _ => {}
+        }
+        let Phase::Running(open) = &mut visit.phase else {
+            return Err("no task is open".into());
+        };
+        match event {
+            Event::TaskStarted { .. } => {
+                open.started = true;
+                open.beat(entry.at);
+            }
+            Event::TaskSubmitted { .. } => open.submitted = true,
+            Event::TaskHeartbeat { .. } => open.beat(entry.at),
+            _ => return Err("it is no event of a task".into()),
+        }
+        Ok(())
+    }
+
+    fn fail_branch(&mut self, id: BranchId, failure: &Failure) -> Result<(), String> {
+        let branch = self
+            .branches
+            .get_mut(&id)
+            .ok_or("there is no such branch")?;
+        let kind = branch.visit_mut()?.kind;
+        branch.at = At::Failed { kind };
+        let (prev, parent) = (
+            branch.prev,
+            branch
+                .parent
+                .ok_or("the machine's own line fails as an execution")?,
+        );
+        let parent = self
+            .branches
+            .get_mut(&parent)
+            .ok_or("the branch has no parent")?
+            .visit_mut()?;
+        let Phase::Branching { failed, .. } = &mut parent.phase else {
+            return Err("the parent has no branches".into());
+        };
+        failed.get_or_insert_with(|| Failed {
+            failure: failure.clone(),
+            prev,
+        });
+        Ok(())
+    }
+
+    fn branch_out(&mut self, id: BranchId, input: &Value) -> Result<(), String> {
+        let branch = self.branches.get(&id).ok_or("there is no such branch")?;
+        let visit = branch.visit().ok_or("the branch is in no state")?;
+        let definition = Arc::clone(&self.definition);
+        let state = definition
+            .machine(branch.machine)
+            .and_then(|machine| machine.states.get(&visit.state));
+        let Some(Work::Parallel {
+            branches: machines, ..
+        }) = state.map(|state| &state.work)
+        else {
+            return Err("the state is no Parallel".into());
+        };
+        let prev = branch.prev;
+        let mut children = Vec::with_capacity(machines.len());
+        for &machine in machines {
+            let child = BranchId(self.next_branch);
+            self.next_branch = self
+                .next_branch
+                .checked_add(1)
+                .ok_or("there are too many branches")?;
+            let state = definition
+                .machine(machine)
+                .ok_or("there is no such machine")?
+                .start_at
+                .clone();
+            let at = At::Arriving {
+                state,
+                input: input.clone(),
+            };
+            self.branches.insert(
+                child,
+                Branch {
+                    parent: Some(id),
+                    machine,
+                    at,
+                    prev,
+                },
+            );
+            children.push(child);
+            self.ready.push_back(child);
+        }
+        let visit = self
+            .branches
+            .get_mut(&id)
+            .ok_or("there is no such branch")?
+            .visit_mut()?;
+        visit.phase = Phase::Branching {
+            children,
+            failed: None,
+        };
+        Ok(())
+    }
+
+    fn join(&mut self, id: BranchId) -> Result<(), String> {
+        let children = self.children(id)?;
+        let mut outputs = Vec::with_capacity(children.len());
+        for child in &children {
+            match self.branches.remove(child).map(|branch| branch.at) {
+                Some(At::Done { output }) => outputs.push(output),
+                _ => return Err("a branch is not done".into()),
+            }
+        }
+        self.forget(&children);
+        let visit = self
+            .branches
+            .get_mut(&id)
+            .ok_or("there is no such branch")?
+            .visit_mut()?;
+        visit.phase = Phase::Result(Value::Array(outputs));
+        Ok(())
+    }
+
+    fn children(&self, id: BranchId) -> Result<Vec<BranchId>, String> {
+        match self
+            .branches
+            .get(&id)
+            .and_then(Branch::visit)
+            .map(|visit| &visit.phase)
+        {
+            Some(Phase::Branching { children, .. }) => Ok(children.clone()),
+            _ => Err("the state has no branches".into()),
+        }
+    }
+
+    /// Removes branches, and what is below them.
+    fn forget(&mut self, ids: &[BranchId]) {
+        let mut ids = ids.to_vec();
+        while let Some(id) = ids.pop() {
+            if let Some(branch) = self.branches.remove(&id)
+                && let Some(Phase::Branching { children, .. }) =
+                    branch.visit().map(|visit| &visit.phase)
+            {
+                ids.extend(children);
+            }
+            self.ready.retain(|ready| *ready != id);
+        }
+    }
+
+    /// Puts a branch among the ready ones, or takes it out. It depends on the entries alone, so that a replayed
+    /// execution goes on in the same order.
+    fn refresh(&mut self, id: BranchId, urgent: bool) {
+        let known = self.ready.contains(&id);
+        match (self.can_go_on(id), known) {
+            (true, _) if urgent => {
+                self.ready.retain(|ready| *ready != id);
+                self.ready.push_front(id);
+            }
+            (true, false) => self.ready.push_back(id),
+            (false, true) => self.ready.retain(|ready| *ready != id),
+            _ => {}
+        }
+    }
+
+    fn can_go_on(&self, id: BranchId) -> bool {
+        let Some(branch) = self.branches.get(&id) else {
+            return false;
+        };
+        match &branch.at {
+            At::Arriving { .. } => true,
+            At::Done { .. } => branch.parent.is_none(),
+            At::Failed { .. } | At::Aborted => false,
+            At::In(visit) => match &visit.phase {
+                Phase::Begin | Phase::Result(_) | Phase::Failed(_) => true,
+                Phase::Waiting { .. } | Phase::BackingOff { .. } | Phase::Running(_) => false,
+                Phase::Branching { children, failed } => {
+                    failed.is_some() || children.iter().all(|child| self.is_done(*child))
+                }
+            },
+        }
+    }
+
+    fn is_done(&self, id: BranchId) -> bool {
+        matches!(
+            self.branches.get(&id).map(|branch| &branch.at),
+            Some(At::Done { .. })
+        )
+    }
+}
+
+impl Visit {
+    fn close(&self, task: TaskId) -> Result<(), String> {
+        if self.task().is_some_and(|open| open.id == task) {
+            Ok(())
+        } else {
+            Err("the task is not open".into())
+        }
+    }
+}
+
+impl OpenTask {
+    /// Begins its HeartbeatSeconds anew.
+    fn beat(&mut self, now: Timestamp) {
+        if let Some((seconds, due)) = &mut self.heartbeat {
+            *due = later(now, *seconds);
+        }
+    }
+}

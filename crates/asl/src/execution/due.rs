@@ -1,0 +1,81 @@
+//! Timers: what is due next, and what becomes of it.
+
+use jiff::Timestamp;
+
+use super::Execution;
+use super::state::Phase;
+use crate::interface::TaskId;
+use crate::journal::{BranchId, Event, Failure};
+use crate::random::Randomness;
+use crate::resource::Resource;
+
+/// Something that happens by itself at its time. Ties go in this order.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Due {
+    /// The machine's TimeoutSeconds.
+    Machine,
+    /// A branch's Wait, back-off or task.
+    Branch(BranchId),
+}
+
+impl Execution {
+    /// The next thing that is due, and when.
+    pub(super) fn next_due(&self) -> Option<(Timestamp, Due)> {
+        let branches = self.branches.iter().filter_map(|(id, branch)| {
+            let at = match &branch.visit()?.phase {
+                Phase::Waiting { until } | Phase::BackingOff { until } => *until,
+                Phase::Running(task) => task.due()?.0,
+                _ => return None,
+            };
+            Some((at, Due::Branch(*id)))
+        });
+        self.deadline
+            .map(|at| (at, Due::Machine))
+            .into_iter()
+            .chain(branches)
+            .min()
+    }
+
+    /// The entry for something that is due.
+    pub(super) fn fire(&self, due: Due, random: &mut dyn Randomness) -> (BranchId, Event) {
+        let Due::Branch(id) = due else {
+            return (BranchId::ROOT, Event::ExecutionTimedOut);
+        };
+        let branch = self.branches.get(&id);
+        let Some((visit, branch)) = branch.and_then(|branch| Some((branch.visit()?, branch)))
+        else {
+            unreachable!("only a state that runs is due");
+        };
+        let event = match &visit.phase {
+            Phase::BackingOff { .. } => Event::RetryBegun,
+            Phase::Running(task) => {
+                let heartbeat = task.due().is_some_and(|(_, heartbeat)| heartbeat);
+                timed_out(task.id, task.resource.clone(), None, heartbeat)
+            }
+            _ => match self.state(branch, &visit.state) {
+                Some(state) => self.exit(visit, state, visit.input.clone(), random),
+                None => super::decide::lost(&visit.state),
+            },
+        };
+        (id, event)
+    }
+}
+
+/// AWS shows a heartbeat that stayed away as `States.Timeout`; the specification's name catches it too.
+pub(super) fn timed_out(
+    task: TaskId,
+    resource: Resource,
+    cause: Option<String>,
+    heartbeat: bool,
+) -> Event {
+    let also = heartbeat.then(|| "States.HeartbeatTimeout".into());
+    Event::TaskTimedOut {
+        task,
+        resource,
+        failure: Failure {
+            error: Some("States.Timeout".into()),
+            cause,
+            also,
+        },
+    }
+}

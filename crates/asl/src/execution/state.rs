@@ -1,0 +1,143 @@
+//! Where a line of execution stands.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::definition::MachineId;
+use crate::interface::{StartTask, TaskId};
+use crate::journal::{BranchId, Failure, StateType};
+use crate::resource::Resource;
+
+/// A line of execution.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Branch {
+    /// The line whose Parallel state this one belongs to.
+    pub(super) parent: Option<BranchId>,
+    pub(super) machine: MachineId,
+    pub(super) at: At,
+    /// The id of its latest event.
+    pub(super) prev: u64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum At {
+    /// On the way into a state.
+    Arriving { state: String, input: Value },
+    /// In a state.
+    In(Visit),
+    /// At its end.
+    Done { output: Value },
+    /// A failure that nothing on this line caught, and the type of the state it happened in.
+    Failed { kind: StateType },
+    /// Given up.
+    Aborted,
+}
+
+/// A stay in a state, retries included.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Visit {
+    pub(super) state: String,
+    pub(super) kind: StateType,
+    pub(super) entered_id: u64,
+    pub(super) entered: Timestamp,
+    pub(super) input: Value,
+    /// How often each Retry rule was used.
+    pub(super) retries: Vec<u32>,
+    pub(super) phase: Phase,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Phase {
+    /// About to do its work, for the first time or again.
+    Begin,
+    Waiting {
+        until: Timestamp,
+    },
+    BackingOff {
+        until: Timestamp,
+    },
+    Running(OpenTask),
+    Branching {
+        children: Vec<BranchId>,
+        failed: Option<Failed>,
+    },
+    /// The work is done.
+    Result(Value),
+    /// The work failed; Retry and Catch are next.
+    Failed(Failure),
+}
+
+/// The first failure among the branches of a Parallel.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Failed {
+    pub(super) failure: Failure,
+    /// The latest event of the branch it happened in.
+    pub(super) prev: u64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct OpenTask {
+    pub(super) id: TaskId,
+    pub(super) resource: Resource,
+    pub(super) arguments: Value,
+    pub(super) token: Option<String>,
+    pub(super) started: bool,
+    pub(super) submitted: bool,
+    /// By TimeoutSeconds.
+    pub(super) deadline: Option<Timestamp>,
+    /// HeartbeatSeconds, and when the next one must have come.
+    pub(super) heartbeat: Option<(u64, Timestamp)>,
+}
+
+impl Branch {
+    pub(super) fn visit(&self) -> Option<&Visit> {
+        match &self.at {
+            At::In(visit) => Some(visit),
+            _ => None,
+        }
+    }
+
+    pub(super) fn visit_mut(&mut self) -> Result<&mut Visit, String> {
+        match &mut self.at {
+            At::In(visit) => Ok(visit),
+            _ => Err("the branch is in no state".into()),
+        }
+    }
+}
+
+impl Visit {
+    pub(super) fn task(&self) -> Option<&OpenTask> {
+        match &self.phase {
+            Phase::Running(task) => Some(task),
+            _ => None,
+        }
+    }
+
+    /// `$$.State.RetryCount`, for the types of state that can be retried.
+    pub(super) fn retry_count(&self) -> Option<u32> {
+        matches!(
+            self.kind,
+            StateType::Task | StateType::Parallel | StateType::Map
+        )
+        .then(|| self.retries.iter().sum())
+    }
+}
+
+impl OpenTask {
+    /// When it times out, and whether that is for want of a heartbeat.
+    pub(super) fn due(&self) -> Option<(Timestamp, bool)> {
+        let deadline = self.deadline.map(|at| (at, false));
+        let heartbeat = self.heartbeat.map(|(_, at)| (at, true));
+        deadline.into_iter().chain(heartbeat).min()
+    }
+
+    pub(super) fn command(&self) -> StartTask {
+        StartTask {
+            task: self.id,
+            resource: self.resource.clone(),
+            arguments: self.arguments.clone(),
+            token: self.token.clone(),
+            submitted: self.submitted,
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What may stand where a value is wanted from the data: a path into the input or the context object, or an intrinsic
+//! function of such.
+
+use serde_json::Value;
+
+use crate::intrinsic::Call;
+use crate::journal::Failure;
+use crate::path::{InvalidPath, Miss, Path};
+use crate::random::Randomness;
+
+/// What expressions read from.
+pub(crate) struct Scope<'a> {
+    pub(crate) input: &'a Value,
+    pub(crate) context: &'a Value,
+    pub(crate) random: &'a mut dyn Randomness,
+}
+
+/// A path and where it begins.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Query {
+    /// As written.
+    pub(crate) text: String,
+    from_context: bool,
+    path: Path,
+}
+
+/// A path or a call.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Expression {
+    Query(Query),
+    Call(Call),
+}
+
+/// Why an expression gives nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Unevaluable {
+    /// A path leads nowhere.
+    Missing { path: String, miss: Miss },
+    /// A function refused its arguments.
+    Refused { function: String, why: String },
+    /// A path among a function's arguments leads nowhere.
+    MissingArgument { function: String, path: String },
+}
+
+impl Query {
+    pub(crate) fn parse(text: &str) -> Result<Self, InvalidPath> {
+        let (query, rest) = Self::parse_prefix(text)?;
+        if rest.is_empty() {
+            Ok(query)
+        } else {
+            Err(InvalidPath::Syntax)
+        }
+    }
+
+    pub(crate) fn parse_prefix(text: &str) -> Result<(Self, &str), InvalidPath> {
+        let (from_context, below) = match text.strip_prefix("$$") {
+            Some(below) => (true, below),
+            None => (false, text.strip_prefix('$').ok_or(InvalidPath::Syntax)?),
+        };
+        let (path, rest) = Path::parse_prefix(below)?;
+        let text = text[..text.len() - rest.len()].to_owned();
+        Ok((
+            Self {
+                text,
+                from_context,
+                path,
+            },
+            rest,
+        ))
+    }
+
+    /// `$`.
+    pub(crate) fn whole() -> Self {
+        Self {
+            text: "$".into(),
+            from_context: false,
+            path: Path::default(),
+        }
+    }
+
+    pub(crate) fn is_definite(&self) -> bool {
+        self.path.is_definite()
+    }
+
+    pub(crate) fn read(&self, scope: &Scope<'_>) -> Result<Value, Miss> {
+        self.path.read(if self.from_context {
+            scope.context
+        } else {
+            scope.input
+        })
+    }
+}
+
+impl Expression {
+    /// Reads a path, or a function call.
+    pub(crate) fn parse(text: &str) -> Result<Self, InvalidPath> {
+        if text.starts_with('$') {
+            Query::parse(text).map(Self::Query)
+        } else {
+            Call::parse(text).map(Self::Call)
+        }
+    }
+
+    pub(crate) fn evaluate(&self, scope: &mut Scope<'_>) -> Result<Value, Unevaluable> {
+        match self {
+            Self::Query(query) => query.read(scope).map_err(|miss| Unevaluable::Missing {
+                path: query.text.clone(),
+                miss,
+            }),
+            Self::Call(call) => call.evaluate(scope),
+        }
+    }
+}
+
+impl Unevaluable {
+    /// The failure of a state whose `field` it is, in AWS's words.
+    pub(crate) fn failure(&self, field: &str, input: &Value) -> Failure {
+        let (error, also, cause) = match self {
+            Self::Missing { path, .. } => (
+                "States.Runtime",
+                "States.ParameterPathFailure",
+                format!(
+                    "The JSONPath '{path}' specified for the field '{field}' could not be found in the input '{input}'"
+                ),
+            ),
+            Self::MissingArgument { function, path } => (
+                "States.Runtime",
+                "States.ParameterPathFailure",
+                format!(
+                    "The function '{function}' had the following error: The JsonPath argument for the field '{path}' could not be found in the input '{input}'"
+                ),
+            ),
+            Self::Refused { function, why } => (
+                "States.Runtime",
+                "States.IntrinsicFailure",
+                format!("The function '{function}' had the following error: {why}"),
+            ),
+        };
+        Failure {
+            error: Some(error.into()),
+            cause: Some(cause),
+            also: Some(also.into()),
+        }
+    }
+}

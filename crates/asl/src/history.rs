@@ -1,0 +1,252 @@
+//! The history: the journal as GetExecutionHistory shows it.
+
+use serde_json::{Map, Value, json};
+
+use crate::journal::{Entry, Event, Failure, StateType};
+use crate::resource::Resource;
+
+/// One entry as a HistoryEvent in the wire form of GetExecutionHistory: `id`, `previousEventId`, `timestamp` (seconds
+/// since 1970 with milliseconds), `type` and its `…EventDetails`. `None` for an entry that the history does not show.
+///
+/// Without `include_data` (`includeExecutionData: false`) inputs, outputs, parameters and results are left out.
+/// The rest of paging and order is the caller's: every entry is shown from itself alone.
+pub fn history_event(entry: &Entry, include_data: bool) -> Option<Value> {
+    if entry.id == 0 {
+        return None;
+    }
+    let (kind, details) = describe(&entry.event, include_data);
+    let mut event = Map::new();
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "milliseconds stay exact for 285,000 years"
+    )]
+    let seconds = entry.at.as_millisecond() as f64 / 1000.0;
+    event.insert("timestamp".into(), seconds.into());
+    event.insert("type".into(), kind.into());
+    event.insert("id".into(), entry.id.into());
+    event.insert("previousEventId".into(), entry.prev.into());
+    if let Some((name, details)) = details {
+        event.insert(name, Value::Object(details));
+    }
+    Some(Value::Object(event))
+}
+
+/// The whole journal by [`history_event`].
+pub fn history<'a>(
+    journal: impl IntoIterator<Item = &'a Entry> + 'a,
+    include_data: bool,
+) -> impl Iterator<Item = Value> + 'a {
+    journal
+        .into_iter()
+        .filter_map(move |entry| history_event(entry, include_data))
+}
+
+type Details = Option<(String, Map<String, Value>)>;
+
+/// Builds one event's details, field by field.
+struct Fields {
+    include_data: bool,
+    map: Map<String, Value>,
+}
+
+impl Fields {
+    fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.map.insert(name.into(), value.into());
+        self
+    }
+
+    fn with_some(self, name: &str, value: Option<impl Into<Value>>) -> Self {
+        match value {
+            Some(value) => self.with(name, value),
+            None => self,
+        }
+    }
+
+    /// Data as JSON text, with the note that none of it was cut off.
+    fn data(self, name: &str, text: impl Into<String>) -> Self {
+        if !self.include_data {
+            return self;
+        }
+        self.with(name, text.into())
+            .with(&format!("{name}Details"), json!({ "truncated": false }))
+    }
+
+    fn failure(self, error: Option<&String>, cause: Option<&String>) -> Self {
+        self.with_some("error", error.cloned())
+            .with_some("cause", cause.cloned())
+    }
+
+    /// `resourceType` and `resource`, which the events of a function's own ARN do not have.
+    fn resource(self, resource: &Resource) -> Self {
+        match resource {
+            Resource::Function { .. } => self,
+            Resource::Service { service, .. } => self
+                .with("resourceType", service.clone())
+                .with("resource", resource.history_resource()),
+        }
+    }
+
+    fn named(self, details: &str) -> Details {
+        Some((format!("{details}EventDetails"), self.map))
+    }
+}
+
+fn describe(event: &Event, include_data: bool) -> (String, Details) {
+    let fields = Fields {
+        include_data,
+        map: Map::new(),
+    };
+    match event {
+        Event::ExecutionStarted { identity, input } => (
+            "ExecutionStarted".into(),
+            fields
+                .data("input", input.as_str())
+                .with("roleArn", identity.role_arn.clone())
+                .named("executionStarted"),
+        ),
+        Event::ExecutionSucceeded { output } => (
+            "ExecutionSucceeded".into(),
+            fields
+                .data("output", output.to_string())
+                .named("executionSucceeded"),
+        ),
+        Event::ExecutionFailed { error, cause } => (
+            "ExecutionFailed".into(),
+            fields
+                .failure(error.as_ref(), cause.as_ref())
+                .named("executionFailed"),
+        ),
+        Event::ExecutionTimedOut => (
+            "ExecutionTimedOut".into(),
+            fields.named("executionTimedOut"),
+        ),
+        Event::ExecutionAborted { error, cause } => (
+            "ExecutionAborted".into(),
+            fields
+                .failure(error.as_ref(), cause.as_ref())
+                .named("executionAborted"),
+        ),
+        Event::StateEntered { kind, name, input } => (
+            state(*kind, "Entered"),
+            fields
+                .with("name", name.clone())
+                .data("input", input.to_string())
+                .named("stateEntered"),
+        ),
+        Event::StateExited {
+            kind, name, output, ..
+        } => (
+            state(*kind, "Exited"),
+            fields
+                .with("name", name.clone())
+                .data("output", output.to_string())
+                .named("stateExited"),
+        ),
+        Event::StateAborted { kind } => (state(*kind, "Aborted"), None),
+        Event::ParallelStarted { .. } => ("ParallelStateStarted".into(), None),
+        Event::ParallelSucceeded => ("ParallelStateSucceeded".into(), None),
+        Event::ParallelFailed => ("ParallelStateFailed".into(), None),
+        Event::TaskScheduled {
+            resource,
+            region,
+            arguments,
+            timeout,
+            heartbeat,
+            ..
+        } => scheduled(fields, resource, region, arguments, *timeout, *heartbeat),
+        Event::TaskStarted { resource, .. } => match resource {
+            Resource::Function { .. } => ("LambdaFunctionStarted".into(), None),
+            Resource::Service { .. } => (
+                "TaskStarted".into(),
+                fields.resource(resource).named("taskStarted"),
+            ),
+        },
+        Event::TaskSubmitted {
+            resource, output, ..
+        } => (
+            "TaskSubmitted".into(),
+            fields
+                .resource(resource)
+                .data("output", output.to_string())
+                .named("taskSubmitted"),
+        ),
+        Event::TaskSucceeded {
+            resource, output, ..
+        } => task(
+            fields.resource(resource).data("output", output.to_string()),
+            resource,
+            "Succeeded",
+        ),
+        Event::TaskFailed {
+            resource, failure, ..
+        } => failed(fields, resource, failure, "Failed"),
+        Event::TaskTimedOut {
+            resource, failure, ..
+        } => failed(fields, resource, failure, "TimedOut"),
+        // These have no id, so nobody asks for them; a name all the same, for who prints a journal.
+        Event::StateFailed { .. } => ("StateFailed".into(), None),
+        Event::BranchFailed { .. } => ("BranchFailed".into(), None),
+        Event::WaitBegun { .. } => ("WaitBegun".into(), None),
+        Event::RetryScheduled { .. } => ("RetryScheduled".into(), None),
+        Event::RetryBegun => ("RetryBegun".into(), None),
+        Event::TaskHeartbeat { .. } => ("TaskHeartbeat".into(), None),
+    }
+}
+
+fn state(kind: StateType, what: &str) -> String {
+    format!("{}State{what}", kind.name())
+}
+
+fn task(fields: Fields, resource: &Resource, what: &str) -> (String, Details) {
+    match resource {
+        Resource::Function { .. } => (
+            format!("LambdaFunction{what}"),
+            fields.named(&format!("lambdaFunction{what}")),
+        ),
+        Resource::Service { .. } => (format!("Task{what}"), fields.named(&format!("task{what}"))),
+    }
+}
+
+fn failed(fields: Fields, resource: &Resource, failure: &Failure, what: &str) -> (String, Details) {
+    task(
+        fields
+            .resource(resource)
+            .failure(failure.error.as_ref(), failure.cause.as_ref()),
+        resource,
+        what,
+    )
+}
+
+fn scheduled(
+    fields: Fields,
+    resource: &Resource,
+    region: &str,
+    arguments: &Value,
+    timeout: Option<u64>,
+    heartbeat: Option<u64>,
+) -> (String, Details) {
+    match resource {
+        Resource::Function { arn } => {
+            let fields = fields
+                .with("resource", arn.clone())
+                .data("input", arguments.to_string());
+            task(
+                fields.with_some("timeoutInSeconds", timeout),
+                resource,
+                "Scheduled",
+            )
+        }
+        Resource::Service { .. } => {
+            let fields = fields.resource(resource).with("region", region);
+            let parameters = fields.include_data.then(|| arguments.to_string());
+            let fields = fields
+                .with_some("parameters", parameters)
+                .with_some("timeoutInSeconds", timeout);
+            task(
+                fields.with_some("heartbeatInSeconds", heartbeat),
+                resource,
+                "Scheduled",
+            )
+        }
+    }
+}

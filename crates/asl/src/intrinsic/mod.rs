@@ -1,0 +1,52 @@
+//! Intrinsic functions: `States.Format('…', $.x)` and its like, in payload templates.
+
+mod functions;
+mod parse;
+mod text;
+
+use serde_json::Value;
+
+use crate::expression::{Query, Scope, Unevaluable};
+use functions::Function;
+
+/// A call of an intrinsic function.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Call {
+    /// As written.
+    text: String,
+    function: Function,
+    arguments: Vec<Argument>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Argument {
+    Literal(Value),
+    Query(Query),
+    Call(Call),
+}
+
+impl Call {
+    pub(crate) fn evaluate(&self, scope: &mut Scope<'_>) -> Result<Value, Unevaluable> {
+        let mut arguments = Vec::with_capacity(self.arguments.len());
+        for argument in &self.arguments {
+            arguments.push(match argument {
+                Argument::Literal(value) => value.clone(),
+                Argument::Query(query) => {
+                    query
+                        .read(scope)
+                        .map_err(|_| Unevaluable::MissingArgument {
+                            function: self.text.clone(),
+                            path: query.text.clone(),
+                        })?
+                }
+                Argument::Call(call) => call.evaluate(scope)?,
+            });
+        }
+        self.function
+            .apply(arguments, scope.random)
+            .map_err(|why| Unevaluable::Refused {
+                function: self.text.clone(),
+                why,
+            })
+    }
+}

@@ -1,0 +1,89 @@
+//! What a value may be to pass from one state to the next.
+
+use serde_json::Value;
+
+use crate::journal::Failure;
+
+/// AWS's limit in bytes of JSON text.
+pub(crate) const MOST_BYTES: usize = 262_144;
+/// AWS's limit to the events of one execution.
+pub(crate) const MOST_EVENTS: u64 = 25_000;
+/// Ours: a loop can wrap its own data again and again, and a journal that cannot be read back is lost.
+const DEEPEST: usize = 100;
+
+/// `value`, if it may pass out of `state`.
+pub(crate) fn pass(value: Value, state: &str) -> Result<Value, Failure> {
+    if depth_exceeds(&value, DEEPEST) {
+        let cause = format!(
+            "The state/task '{state}' returned a result nested more than {DEEPEST} levels deep."
+        );
+        return Err(Failure {
+            error: Some("States.Runtime".into()),
+            cause: Some(cause),
+            also: None,
+        });
+    }
+    if bytes_exceed(&value) {
+        let cause = format!(
+            "The state/task '{state}' returned a result with a size exceeding the maximum number of bytes service limit."
+        );
+        return Err(Failure {
+            error: Some("States.DataLimitExceeded".into()),
+            cause: Some(cause),
+            also: None,
+        });
+    }
+    Ok(value)
+}
+
+fn depth_exceeds(value: &Value, limit: usize) -> bool {
+    let Some(limit) = limit.checked_sub(1) else {
+        return matches!(value, Value::Array(_) | Value::Object(_));
+    };
+    match value {
+        Value::Array(items) => items.iter().any(|item| depth_exceeds(item, limit)),
+        Value::Object(map) => map.values().any(|item| depth_exceeds(item, limit)),
+        _ => false,
+    }
+}
+
+fn bytes_exceed(value: &Value) -> bool {
+    let mut left = Room(MOST_BYTES);
+    serde_json::to_writer(&mut left, value).is_err()
+}
+
+/// Counts what is written to it and refuses more than there is room for, so that nothing is built up to be measured.
+struct Room(usize);
+
+impl std::io::Write for Room {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 = self
+            .0
+            .checked_sub(bytes.len())
+            .ok_or(std::io::ErrorKind::FileTooLarge)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_counts_json_text() {
+        assert!(pass("x".repeat(MOST_BYTES - 2).into(), "s").is_ok());
+        let failure = pass("x".repeat(MOST_BYTES - 1).into(), "s").unwrap_err();
+        assert_eq!(failure.error.as_deref(), Some("States.DataLimitExceeded"));
+    }
+
+    #[test]
+    fn depth_has_a_limit() {
+        let nested = |levels| (0..levels).fold(Value::Null, |value, _| Value::Array(vec![value]));
+        assert!(pass(nested(DEEPEST), "s").is_ok());
+        assert!(pass(nested(DEEPEST + 1), "s").is_err());
+    }
+}

@@ -1,0 +1,13 @@
+//! Executions from outside: driven in virtual time, and held against what AWS recorded.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod document_signing;
+mod driver;
+mod errors;
+mod lambda_loop;
+mod properties;
+mod recorded;
+mod states;
+mod tasks;
+mod validation;
