@@ -1,1 +1,310 @@
-//! Stand-ins for AWS services.
+//! Stand-ins for the AWS services that a workflow with approvals uses. They speak AWS's wire protocols, so
+//! that the AWS SDKs, the AWS CLI and boto3 work against them unmodified.
+//!
+//! A request can come in on two ways, and both end in [`AwsLocal::handle`]:
+//! - through [`AwsLocal::http_client`], which an AWS SDK client in the same process is given as its HTTP
+//!   client: no sockets ([`connector`]);
+//! - through [`AwsLocal::serve`], on a loopback port, for every other program ([`server`]), which also shows
+//!   the mailbox to a person with a browser.
+//!
+//! In the order in which a request meets them: [`dispatch`] reads which service and operation is meant;
+//! [`dynamodb`], [`ses`], [`lambda`] and [`step_functions`] answer; [`error`] writes a refusal in the form
+//! that the service's clients expect. What nobody here answers is refused by name.
+//!
+//! Time: all waiting is tokio's, and the time of day comes from [`Options::clock`] alone, so that under a
+//! paused tokio clock everything moves with it. What lives in memory is worked on inline, what lives in
+//! files on tokio's blocking threads (which hold a paused clock still while they work).
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! use aws_local::{AwsLocal, Options};
+//!
+//! let aws = AwsLocal::start(Options::in_memory(|| "2026-11-21T09:00:00Z".parse().unwrap())).await.unwrap();
+//! aws.register_function("greet", aws_local::function(|invocation| async move {
+//!     Ok(serde_json::json!({"hello": invocation.payload["name"]}))
+//! }));
+//! let request = http::Request::post("http://localhost/2015-03-31/functions/greet/invocations")
+//!     .body(r#"{"name": "Bob"}"#.into()).unwrap();
+//! let response = aws.handle(request).await;
+//! assert_eq!(response.body().as_ref(), br#"{"hello":"Bob"}"#);
+//! # }
+//! ```
+
+mod connector;
+mod database;
+mod dispatch;
+mod dynamodb;
+mod error;
+mod lambda;
+mod mailbox;
+mod server;
+mod ses;
+mod source;
+mod step_functions;
+mod tasks;
+#[cfg(test)]
+mod testing;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use bytes::Bytes;
+
+pub use lambda::{Function, FunctionError, FunctionFuture, Invocation, function};
+pub use mailbox::{Attachment, Mail};
+pub use source::{Clock, Randomness};
+
+use database::Place;
+use dispatch::Call;
+use dynamodb::DynamoDb;
+use error::{AwsError, Protocol};
+use lambda::Lambda;
+use mailbox::Mailbox;
+use ses::Ses;
+use source::Source;
+use step_functions::StepFunctions;
+use tasks::Tasks;
+
+/// The region in the ARNs that the stand-ins give out. Requests for any region are answered alike.
+pub const REGION: &str = "us-east-1";
+
+/// The account in the ARNs that the stand-ins give out. ARNs with any other are understood alike, so that a
+/// definition written for a real account works as it is.
+pub const ACCOUNT: &str = "123456789012";
+
+/// What the stand-ins are started with.
+#[derive(Clone)]
+pub struct Options {
+    /// The folder for `dynamodb.sqlite`, `mail.sqlite` and `states.sqlite`; made when it is missing. Without
+    /// one everything is in memory.
+    pub data: Option<PathBuf>,
+    /// The time of day. Should follow tokio's clock, for timers wait on that.
+    pub clock: Clock,
+    /// Fills a buffer with random bytes, for identifiers and task tokens.
+    pub randomness: Randomness,
+}
+
+impl Options {
+    /// Everything in memory, with identifiers that count up from one: for tests and examples.
+    pub fn in_memory(clock: impl Fn() -> jiff::Timestamp + Send + Sync + 'static) -> Options {
+        Options {
+            data: None,
+            clock: Arc::new(clock),
+            randomness: source::counting(),
+        }
+    }
+}
+
+/// Why the stand-ins could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The folder for the data can't be made or written to.
+    #[error("the folder for the embedded AWS's data can't be used: {0}")]
+    Folder(#[from] std::io::Error),
+    /// Another process works in the folder, and hasn't left it within five seconds.
+    #[error("the folder for the embedded AWS's data is in use by another process")]
+    InUse,
+    /// A database file can't be opened: it is damaged, or not a database of ours.
+    #[error("{file} can't be opened: {reason}")]
+    Database {
+        /// The file's name in the data folder, or `memory`.
+        file: &'static str,
+        /// What the database said.
+        reason: String,
+    },
+}
+
+/// The embedded AWS. Clones are the same one; it ends with [`AwsLocal::stop`], or, as if killed, when the
+/// last clone is dropped or [`AwsLocal::kill`] is called.
+#[derive(Clone)]
+pub struct AwsLocal {
+    inner: Arc<Inner>,
+}
+
+/// What is going on in the embedded AWS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Activity {
+    /// Executions that haven't ended.
+    pub running_executions: usize,
+    /// When the next timer of an execution fires: a time-out, a Wait, a retry.
+    pub next_timer: Option<jiff::Timestamp>,
+    /// Function invocations that haven't ended, and asynchronous ones that wait for another try.
+    pub invocations: usize,
+}
+
+struct Inner {
+    source: Source,
+    dynamodb: DynamoDb,
+    lambda: Arc<Lambda>,
+    mailbox: Arc<Mailbox>,
+    ses: Ses,
+    step_functions: StepFunctions,
+    tasks: Arc<Tasks>,
+    place: Place,
+    ended: AtomicBool,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.tasks.end();
+    }
+}
+
+impl AwsLocal {
+    /// Opens what [`Options::data`] holds. Call it within a tokio runtime with time enabled, register the
+    /// functions, and then let unfinished executions go on by [`AwsLocal::resume`].
+    pub async fn start(options: Options) -> Result<AwsLocal, StartError> {
+        let place = Place::take(options.data.as_deref()).await?;
+        let source = Source {
+            clock: options.clock,
+            randomness: options.randomness,
+        };
+        let tasks = Arc::new(Tasks::new());
+        let dynamodb = DynamoDb::open(place.clone(), &source.clock)?;
+        let lambda = Arc::new(Lambda::new(Arc::clone(&tasks)));
+        let mailbox = Arc::new(Mailbox::open(place.clone())?);
+        let ses = Ses::new(source.clone(), Arc::clone(&mailbox));
+        let step_functions = StepFunctions::open(
+            place.clone(),
+            source.clone(),
+            Arc::clone(&lambda),
+            Arc::clone(&tasks),
+        )
+        .await?;
+        Ok(AwsLocal {
+            inner: Arc::new(Inner {
+                source,
+                dynamodb,
+                lambda,
+                mailbox,
+                ses,
+                step_functions,
+                tasks,
+                place,
+                ended: AtomicBool::new(false),
+            }),
+        })
+    }
+
+    /// An HTTP client for an AWS SDK's configuration which hands every request to the stand-ins, whatever
+    /// host it names. It doesn't keep them alive: once every [`AwsLocal`] is gone, requests fail as if nobody
+    /// listened.
+    pub fn http_client(&self) -> SharedHttpClient {
+        connector::http_client(&self.inner)
+    }
+
+    /// Answers one AWS API request. Never fails: what can't be done is answered as AWS would.
+    pub async fn handle(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
+        self.inner.handle(request).await
+    }
+
+    /// Serves the AWS APIs and the mailbox page on `listener` until `shutdown` completes. Requests whose Host
+    /// is neither a loopback address nor `localhost` are refused, so that no website can reach it through a
+    /// browser.
+    pub async fn serve(
+        &self,
+        listener: tokio::net::TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> std::io::Result<()> {
+        server::serve(Arc::clone(&self.inner), listener, shutdown).await
+    }
+
+    /// Makes `function` the Lambda function `name`, in place of one of that name. It is found by its name and
+    /// by an ARN of any region, account, version or alias. A name is 1 to 64 letters, digits, `-` and `_`.
+    pub fn register_function(&self, name: &str, function: Function) {
+        self.inner.lambda.register(name, function);
+    }
+
+    /// Lets the executions go on that were unfinished when the process before this one ended: their tasks are
+    /// run again, so the functions must be registered; their timers fire, late rather than never. New
+    /// executions don't wait for it.
+    pub async fn resume(&self) -> Result<(), StartError> {
+        self.inner.step_functions.resume().await
+    }
+
+    /// Every mail in the mailbox, newest first.
+    pub fn mails(&self) -> Vec<Mail> {
+        self.inner.mailbox.mails_now(None)
+    }
+
+    /// The mails to `address` (without regard to case), newest first.
+    pub fn mails_to(&self, address: &str) -> Vec<Mail> {
+        self.inner.mailbox.mails_now(Some(address))
+    }
+
+    /// What is still going on, for a harness that wants to see that nothing is left.
+    pub async fn activity(&self) -> Activity {
+        Activity {
+            running_executions: self.inner.step_functions.running().await,
+            next_timer: self.inner.step_functions.next_timer(),
+            invocations: self.inner.lambda.pending(),
+        }
+    }
+
+    /// Tells the stand-ins that the clock was moved, so that timers whose time has come fire now.
+    pub fn clock_moved(&self) {
+        self.inner.step_functions.clock_moved();
+    }
+
+    /// Ends what still runs, waits for writes under way and gives the data folder free. Afterwards every
+    /// request is refused. Executions that haven't ended go on at the next start.
+    pub async fn stop(&self) {
+        self.kill();
+        self.inner.dynamodb.settle().await;
+        self.inner.mailbox.settle().await;
+        self.inner.step_functions.settle().await;
+        self.inner.place.release();
+    }
+
+    /// Ends everything where it stands, as a kill of the process would: for tests of restarts. The data folder
+    /// is free once the last clone is dropped.
+    pub fn kill(&self) {
+        self.inner.ended.store(true, Ordering::SeqCst);
+        self.inner.tasks.end();
+    }
+}
+
+impl Inner {
+    async fn handle(self: &Arc<Self>, request: http::Request<Bytes>) -> http::Response<Bytes> {
+        let request_id = self.source.uuid();
+        if self.has_ended() {
+            return error::respond(Err(AwsError::ended()), Protocol::Json10, &request_id);
+        }
+        let call = dispatch::read(&request);
+        let (service, operation) = call.names();
+        let (service, operation) = (service.to_owned(), operation.to_owned());
+        let protocol = call.protocol();
+        let answer = match call {
+            Call::DynamoDb { operation } => {
+                self.dynamodb.call(operation, request.into_body()).await
+            }
+            Call::Lambda(operation) => {
+                self.lambda
+                    .call(operation, request.headers(), request.body(), &request_id)
+                    .await
+            }
+            Call::StepFunctions { operation } => {
+                self.step_functions.call(&operation, request.body()).await
+            }
+            Call::Ses(operation) => self.ses.call(operation, request.body()).await,
+            Call::Unsupported {
+                service, operation, ..
+            } => Err(AwsError::not_embedded(&service, &operation)),
+        };
+        if let Err(error) = &answer {
+            tracing::debug!(
+                aws.service = service,
+                aws.operation = operation,
+                aws.error.code = error.code(),
+                "refused"
+            );
+        }
+        error::respond(answer, protocol, &request_id)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::SeqCst)
+    }
+}
