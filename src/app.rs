@@ -58,7 +58,10 @@ impl App {
             wake,
             asked: Asked::default(),
         };
-        Self { flow: Arc::new(flow), due }
+        Self {
+            flow: Arc::new(flow),
+            due,
+        }
     }
 
     /// The steps, for ways in that aren't HTTP.
@@ -106,7 +109,11 @@ pub fn embedded_aws(http_client: SharedHttpClient, region: &'static str, clock: 
 
 /// The time-outs of every call: the SDK has no read or operation time-out of its own.
 pub fn timeouts() -> TimeoutConfig {
-    TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(READ).operation_timeout(OPERATION).build()
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT)
+        .read_timeout(READ)
+        .operation_timeout(OPERATION)
+        .build()
 }
 
 #[derive(Debug)]

@@ -13,6 +13,8 @@
 //!
 //! Imports point only downwards in that list; `docs/ARCHITECTURE.md` walks one approval through the code.
 
+pub mod app;
+pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod flow;

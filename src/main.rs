@@ -1,3 +1,8 @@
-//! Countersign: human approvals for AWS Step Functions.
+//! The program: parses the command line and hands over.
 
-fn main() {}
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    countersign::cli::Cli::parse().run()
+}

@@ -71,7 +71,7 @@ pub async fn run(flow: Arc<Flow>, mut wake: UnboundedReceiver<DueItem>, mut stop
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = stopped(&mut stop) => break,
             Some(item) = wake.recv() => runner.start(&mut steps, item).await,
             _ = look.tick() => match due_now(&runner.flow).await {
                 Ok(due) => for item in due {
@@ -83,6 +83,11 @@ pub async fn run(flow: Arc<Flow>, mut wake: UnboundedReceiver<DueItem>, mut stop
         }
     }
     while steps.join_next().await.is_some() {}
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // An error means that the sender is gone: that is a stop as well.
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 struct Runner {

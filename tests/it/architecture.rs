@@ -88,9 +88,7 @@ fn objection(from: &str, to: &str) -> Option<String> {
         return Some(format!("`{from}` has no place in the order of modules"));
     };
     let Some(to_rank) = rank(to) else {
-        return Some(format!(
-            "`crate::{to}` is no module with a place in the order"
-        ));
+        return Some(format!("`crate::{to}` is no module with a place in the order"));
     };
     if to == "config" && !CONFIG_READERS.contains(&from) {
         return Some(format!(
@@ -207,11 +205,7 @@ fn objections(file: &Path, source: &str) -> Vec<String> {
         Err(error) => return vec![format!("{}: {error}", file.display())],
     };
     let mut names = Names::default();
-    collect(
-        tokens,
-        if stands_at_root { 0 } else { path.len() },
-        &mut names,
-    );
+    collect(tokens, if stands_at_root { 0 } else { path.len() }, &mut names);
     let mut all = Vec::new();
     if rank(from).is_none() {
         all.push(format!(
@@ -406,11 +400,7 @@ fn wrong_imports_are_found_however_they_are_written() {
             "use crate::app::App;",
             "`flow` may not name `app`",
         ),
-        (
-            "src/flow/open.rs",
-            "use crate::*;",
-            "`crate::*` is no module",
-        ),
+        ("src/flow/open.rs", "use crate::*;", "`crate::*` is no module"),
         (
             "src/flow/open.rs",
             "use crate::Something;",
@@ -426,11 +416,7 @@ fn wrong_imports_are_found_however_they_are_written() {
             "use countersign::worker;",
             "`web` may not name `worker`",
         ),
-        (
-            "src/app.rs",
-            "use crate::cli::demo;",
-            "`app` may not name `cli`",
-        ),
+        ("src/app.rs", "use crate::cli::demo;", "`app` may not name `cli`"),
         (
             "src/web/sign.rs",
             "use crate::config::Config;",
@@ -465,10 +451,7 @@ fn wrong_imports_are_found_however_they_are_written() {
         ("src/flow/open.rs", "fn f( {", "src/flow/open.rs: "),
     ] {
         let verdict = verdict(file, source);
-        assert!(
-            verdict.contains(expected),
-            "{file}: {source}\ngot: {verdict}"
-        );
+        assert!(verdict.contains(expected), "{file}: {source}\ngot: {verdict}");
     }
 }
 

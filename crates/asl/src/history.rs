@@ -116,10 +116,7 @@ fn describe(event: &Event, include_data: bool) -> (String, Details) {
                 .failure(error.as_ref(), cause.as_ref())
                 .named("executionFailed"),
         ),
-        Event::ExecutionTimedOut => (
-            "ExecutionTimedOut".into(),
-            fields.named("executionTimedOut"),
-        ),
+        Event::ExecutionTimedOut => ("ExecutionTimedOut".into(), fields.named("executionTimedOut")),
         Event::ExecutionAborted { error, cause } => (
             "ExecutionAborted".into(),
             fields
@@ -161,18 +158,14 @@ fn describe(event: &Event, include_data: bool) -> (String, Details) {
                 fields.resource(resource).named("taskStarted"),
             ),
         },
-        Event::TaskSubmitted {
-            resource, output, ..
-        } => (
+        Event::TaskSubmitted { resource, output, .. } => (
             "TaskSubmitted".into(),
             fields
                 .resource(resource)
                 .data("output", output.to_string())
                 .named("taskSubmitted"),
         ),
-        Event::TaskSucceeded {
-            resource, output, ..
-        } => task(
+        Event::TaskSucceeded { resource, output, .. } => task(
             fields.resource(resource).data("output", output.to_string()),
             resource,
             "Succeeded",

@@ -29,9 +29,7 @@ pub(crate) async fn serve(
             .map(Body::from)
         }
     });
-    axum::serve(listener, app)
-        .with_graceful_shutdown(shutdown)
-        .await
+    axum::serve(listener, app).with_graceful_shutdown(shutdown).await
 }
 
 /// Answers one request that came over the network.
@@ -60,8 +58,7 @@ fn is_loopback(request: &Request<Bytes>) -> bool {
         .headers()
         .get(header::HOST)
         .and_then(|host| host.to_str().ok());
-    let Some(host) = host.or_else(|| request.uri().authority().map(http::uri::Authority::as_str))
-    else {
+    let Some(host) = host.or_else(|| request.uri().authority().map(http::uri::Authority::as_str)) else {
         return false;
     };
     let name = match host.strip_prefix('[') {

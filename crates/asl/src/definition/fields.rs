@@ -19,11 +19,7 @@ pub(super) struct Fields<'v, 'f> {
 
 impl<'v, 'f> Fields<'v, 'f> {
     /// `None`, and a finding, where `value` is no object.
-    pub(super) fn of(
-        value: &'v Value,
-        location: String,
-        findings: &'f mut Findings,
-    ) -> Option<Self> {
+    pub(super) fn of(value: &'v Value, location: String, findings: &'f mut Findings) -> Option<Self> {
         match value {
             Value::Object(map) => Some(Self {
                 map,
@@ -33,11 +29,7 @@ impl<'v, 'f> Fields<'v, 'f> {
             }),
             _ => {
                 findings.schema(
-                    if location.is_empty() {
-                        "/".into()
-                    } else {
-                        location
-                    },
+                    if location.is_empty() { "/".into() } else { location },
                     "Expected value of type Object",
                 );
                 None
@@ -129,10 +121,8 @@ impl<'v, 'f> Fields<'v, 'f> {
         {
             Some(number) => Some(number),
             None => {
-                self.findings.schema(
-                    self.at(name),
-                    format!("Value must be between {least} and {most}"),
-                );
+                self.findings
+                    .schema(self.at(name), format!("Value must be between {least} and {most}"));
                 None
             }
         }
@@ -164,18 +154,12 @@ impl<'v, 'f> Fields<'v, 'f> {
         match self.value(name) {
             None => Some(Query::whole()),
             Some(Value::Null) => None,
-            Some(value) => match value
-                .as_str()
-                .ok_or(InvalidPath::Syntax)
-                .and_then(Query::parse)
-            {
+            Some(value) => match value.as_str().ok_or(InvalidPath::Syntax).and_then(Query::parse) {
                 Ok(query) => Some(query),
                 Err(why) => {
                     let at = self.at(name);
                     match why {
-                        InvalidPath::Syntax => {
-                            self.findings.schema(at, "Value is not a valid JSONPath")
-                        }
+                        InvalidPath::Syntax => self.findings.schema(at, "Value is not a valid JSONPath"),
                         InvalidPath::Variable => {
                             self.findings
                                 .unsupported(at, "Variables are not supported by this interpreter");
@@ -233,28 +217,17 @@ impl<'v, 'f> Fields<'v, 'f> {
     }
 
     pub(super) fn only_one(&mut self, names: &[&str]) {
-        let given: Vec<_> = names
-            .iter()
-            .copied()
-            .filter(|name| self.has(name))
-            .collect();
+        let given: Vec<_> = names.iter().copied().filter(|name| self.has(name)).collect();
         if given.len() > 1 {
             self.findings.schema(
                 self.here(),
-                format!(
-                    "These fields are mutually exclusive: [{}]",
-                    given.join(", ")
-                ),
+                format!("These fields are mutually exclusive: [{}]", given.join(", ")),
             );
         }
     }
 
     pub(super) fn require(&mut self, names: &[&str]) -> bool {
-        let missing: Vec<_> = names
-            .iter()
-            .copied()
-            .filter(|name| !self.has(name))
-            .collect();
+        let missing: Vec<_> = names.iter().copied().filter(|name| !self.has(name)).collect();
         if missing.is_empty() {
             return true;
         }

@@ -65,10 +65,9 @@ pub(super) fn query_language(fields: &mut Fields<'_, '_>) {
         }
         Some(_) => {
             let at = fields.at("QueryLanguage");
-            fields.findings.schema(
-                at,
-                "Value is not valid. Must be one of: [JSONPath, JSONata]",
-            );
+            fields
+                .findings
+                .schema(at, "Value is not valid. Must be one of: [JSONPath, JSONata]");
         }
     }
 }
@@ -104,11 +103,7 @@ impl Reading {
         id
     }
 
-    fn states(
-        &mut self,
-        value: &Value,
-        fields: &mut Fields<'_, '_>,
-    ) -> Option<HashMap<String, State>> {
+    fn states(&mut self, value: &Value, fields: &mut Fields<'_, '_>) -> Option<HashMap<String, State>> {
         let location = fields.at("States");
         let mut states = HashMap::new();
         // A state that could not be read has its finding; transitions to it must not be a second one.
@@ -189,16 +184,11 @@ fn targets(state: &State) -> Vec<(String, &str)> {
     if let Work::Choice { choices, default } = &state.work {
         let choices = choices.iter().enumerate();
         targets.extend(choices.map(|(n, (_, next))| (format!("Choices[{n}]/Next"), next.as_str())));
-        targets.extend(
-            default
-                .iter()
-                .map(|next| ("Default".to_owned(), next.as_str())),
-        );
+        targets.extend(default.iter().map(|next| ("Default".to_owned(), next.as_str())));
     }
     if let Some(handlers) = state.handlers() {
         let catch = handlers.catch.iter().enumerate();
-        targets
-            .extend(catch.map(|(n, catcher)| (format!("Catch[{n}]/Next"), catcher.next.as_str())));
+        targets.extend(catch.map(|(n, catcher)| (format!("Catch[{n}]/Next"), catcher.next.as_str())));
     }
     targets
 }

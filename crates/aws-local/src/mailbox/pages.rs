@@ -90,19 +90,12 @@ pub(crate) async fn respond(mailbox: &Mailbox, request: &Request<Bytes>) -> Resp
     })
 }
 
-async fn list(
-    mailbox: &Mailbox,
-    address: Option<String>,
-    json: bool,
-) -> Result<Response<Bytes>, AwsError> {
+async fn list(mailbox: &Mailbox, address: Option<String>, json: bool) -> Result<Response<Bytes>, AwsError> {
     let mails = mailbox.mails(address.clone()).await?;
     if json {
         return Ok(as_json(&json!({"mails": mails})));
     }
-    Ok(html(
-        StatusCode::OK,
-        MailboxPage { address, mails }.render(),
-    ))
+    Ok(html(StatusCode::OK, MailboxPage { address, mails }.render()))
 }
 
 async fn one(mailbox: &Mailbox, id: &str, json: bool) -> Result<Response<Bytes>, AwsError> {
@@ -126,11 +119,7 @@ async fn one(mailbox: &Mailbox, id: &str, json: bool) -> Result<Response<Bytes>,
 }
 
 async fn body(mailbox: &Mailbox, id: &str) -> Result<Response<Bytes>, AwsError> {
-    let Some(content) = mailbox
-        .mail(id.to_owned())
-        .await?
-        .and_then(|mail| mail.html)
-    else {
+    let Some(content) = mailbox.mail(id.to_owned()).await?.and_then(|mail| mail.html) else {
         return Ok(html(StatusCode::NOT_FOUND, MissingPage {}.render()));
     };
     let mut response = html(StatusCode::OK, Ok(with_links_for_the_window(&content)));

@@ -15,8 +15,7 @@ fn options(data: Option<&std::path::Path>) -> Options {
         tokio::time::Instant::now(),
         "2026-11-21T09:00:00Z".parse::<Timestamp>().expect("a time"),
     );
-    let clock =
-        move || epoch + jiff::SignedDuration::try_from(begin.elapsed()).expect("a duration");
+    let clock = move || epoch + jiff::SignedDuration::try_from(begin.elapsed()).expect("a duration");
     Options {
         data: data.map(Into::into),
         ..Options::in_memory(clock)
@@ -77,12 +76,7 @@ async fn ended(aws: &AwsLocal, execution: &Value) -> Value {
 }
 
 async fn events(aws: &AwsLocal, execution: &Value) -> Vec<String> {
-    let history = ok(
-        aws,
-        "GetExecutionHistory",
-        json!({"executionArn": execution}),
-    )
-    .await;
+    let history = ok(aws, "GetExecutionHistory", json!({"executionArn": execution})).await;
     let events = history["events"].as_array().expect("events");
     events
         .iter()
@@ -113,10 +107,7 @@ fn document_signing() -> Value {
 }
 
 /// The functions of [`document_signing`]; the token ends in the channel.
-fn register(
-    aws: &AwsLocal,
-    invocations: &Arc<AtomicUsize>,
-) -> tokio::sync::mpsc::UnboundedReceiver<String> {
+fn register(aws: &AwsLocal, invocations: &Arc<AtomicUsize>) -> tokio::sync::mpsc::UnboundedReceiver<String> {
     let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
     let count = Arc::clone(invocations);
     aws.register_function(
@@ -166,8 +157,7 @@ async fn a_document_is_signed_by_a_function_and_by_a_person() {
     assert_eq!(ok(&aws, "SendTaskSuccess", answer.clone()).await, json!({}));
     let described = ended(&aws, &execution).await;
     assert_eq!(described["status"], "SUCCEEDED");
-    let output: Value =
-        serde_json::from_str(described["output"].as_str().expect("text")).expect("JSON");
+    let output: Value = serde_json::from_str(described["output"].as_str().expect("text")).expect("JSON");
     assert_eq!(output[0]["Payload"]["signature"], "Alice signed 3");
     assert_eq!(output[0]["StatusCode"], 200);
     assert_eq!(output[1], json!({"signature": "Bob signed 3"}));
@@ -178,10 +168,7 @@ async fn a_document_is_signed_by_a_function_and_by_a_person() {
         "TaskTimedOut: Task Timed Out: 'Provided task does not exist anymore'"
     );
     let activity = aws.activity().await;
-    assert_eq!(
-        (activity.running_executions, activity.next_timer),
-        (0, None)
-    );
+    assert_eq!((activity.running_executions, activity.next_timer), (0, None));
 }
 
 #[tokio::test(start_paused = true)]
@@ -198,12 +185,7 @@ async fn a_token_times_out_in_virtual_time() {
     );
     let late = refused(&aws, "SendTaskHeartbeat", json!({"taskToken": token})).await;
     assert!(late.starts_with("TaskTimedOut"), "{late}");
-    let unknown = refused(
-        &aws,
-        "SendTaskFailure",
-        json!({"taskToken": "never given out"}),
-    )
-    .await;
+    let unknown = refused(&aws, "SendTaskFailure", json!({"taskToken": "never given out"})).await;
     assert_eq!(unknown, "InvalidToken: Invalid Token: 'Invalid token'");
     let no_json = refused(
         &aws,
@@ -278,8 +260,7 @@ async fn a_killed_execution_goes_on() {
 #[tokio::test(start_paused = true)]
 async fn a_timer_that_passed_while_nobody_ran_fires_late() {
     let folder = crate::testing::folder("timers");
-    let definition =
-        json!({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 3600, "End": true}}});
+    let definition = json!({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 3600, "End": true}}});
     let first = options(Some(folder.path()));
     let aws = AwsLocal::start(first.clone()).await.expect("it starts");
     let machine = create(&aws, "wait", &definition).await;
@@ -312,7 +293,8 @@ async fn a_functions_error_is_the_tasks() {
         function(|invocation| async move { panic!("{}", invocation.payload) }),
     );
     let run = async |resource: &str, name: &str| {
-        let task = json!({"Type": "Task", "Resource": resource, "Parameters": {"FunctionName": name}, "End": true});
+        let task =
+            json!({"Type": "Task", "Resource": resource, "Parameters": {"FunctionName": name}, "End": true});
         let machine = create(&aws, name, &json!({"StartAt": "T", "States": {"T": task}})).await;
         let described = ended(&aws, &start(&aws, &machine, &json!({})).await).await;
         (
@@ -343,8 +325,7 @@ async fn a_functions_error_is_the_tasks() {
 #[tokio::test(start_paused = true)]
 async fn starting_is_idempotent_by_name_while_it_runs() {
     let aws = AwsLocal::start(options(None)).await.expect("it starts");
-    let wait =
-        json!({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 60, "End": true}}});
+    let wait = json!({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 60, "End": true}}});
     let machine = create(&aws, "wait", &wait).await;
     let body = |input: &str| json!({"stateMachineArn": machine, "name": "one", "input": input});
     let first = ok(&aws, "StartExecution", body("{}")).await;
@@ -374,11 +355,7 @@ async fn starting_is_idempotent_by_name_while_it_runs() {
     )
     .await;
     assert_eq!(
-        (
-            &described["status"],
-            &described["error"],
-            &described["cause"]
-        ),
+        (&described["status"], &described["error"], &described["cause"]),
         (&json!("ABORTED"), &json!("Why"), &json!("because"))
     );
     assert_eq!(aws.activity().await.next_timer, None);
@@ -393,8 +370,7 @@ async fn machines_are_created_changed_and_deleted() {
         machine,
         "the same again is the same"
     );
-    let wait =
-        json!({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 60, "End": true}}});
+    let wait = json!({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 60, "End": true}}});
     let body = json!({"name": "pass", "definition": wait.to_string(), "roleArn": ROLE});
     assert!(
         refused(&aws, "CreateStateMachine", body)
@@ -407,31 +383,16 @@ async fn machines_are_created_changed_and_deleted() {
         ok(&aws, "UpdateStateMachine", update).await["revisionId"],
         updated["revisionId"]
     );
-    let described = ok(
-        &aws,
-        "DescribeStateMachine",
-        json!({"stateMachineArn": machine}),
-    )
-    .await;
+    let described = ok(&aws, "DescribeStateMachine", json!({"stateMachineArn": machine})).await;
     assert_eq!(described["definition"], wait.to_string());
     assert_eq!(described["revisionId"], updated["revisionId"]);
 
     let execution = start(&aws, &machine, &json!({})).await;
-    ok(
-        &aws,
-        "DeleteStateMachine",
-        json!({"stateMachineArn": machine}),
-    )
-    .await;
+    ok(&aws, "DeleteStateMachine", json!({"stateMachineArn": machine})).await;
     let more = refused(&aws, "StartExecution", json!({"stateMachineArn": machine})).await;
     assert!(more.starts_with("StateMachineDeleting"), "{more}");
     assert_eq!(ended(&aws, &execution).await["status"], "SUCCEEDED");
-    let gone = refused(
-        &aws,
-        "DescribeStateMachine",
-        json!({"stateMachineArn": machine}),
-    )
-    .await;
+    let gone = refused(&aws, "DescribeStateMachine", json!({"stateMachineArn": machine})).await;
     assert!(gone.starts_with("StateMachineDoesNotExist"), "{gone}");
     let of_execution = json!({"executionArn": execution});
     let described = ok(&aws, "DescribeStateMachineForExecution", of_execution).await;
@@ -501,7 +462,8 @@ async fn lists_and_histories_come_in_pages() {
 async fn wrong_requests_get_awss_errors() {
     let aws = AwsLocal::start(options(None)).await.expect("it starts");
     let machine = create(&aws, "pass", &pass()).await;
-    let create = |name: &str, definition: &str| json!({"name": name, "definition": definition, "roleArn": ROLE});
+    let create =
+        |name: &str, definition: &str| json!({"name": name, "definition": definition, "roleArn": ROLE});
     let none = "arn:aws:states:us-east-1:123456789012:stateMachine:none";
     for (operation, body, expected) in [
         (
@@ -559,11 +521,7 @@ async fn wrong_requests_get_awss_errors() {
             json!({"stateMachineArn": machine, "input": format!("\"{}\"", "x".repeat(262_143))}),
             "ValidationException",
         ),
-        (
-            "DescribeExecution",
-            json!({"executionArn": none}),
-            "InvalidArn",
-        ),
+        ("DescribeExecution", json!({"executionArn": none}), "InvalidArn"),
         (
             "ListExecutions",
             json!({"stateMachineArn": machine, "statusFilter": "succeeded"}),
@@ -599,14 +557,9 @@ async fn wrong_requests_get_awss_errors() {
         assert!(error.starts_with(expected), "{operation}: {error}");
     }
     let request = http::Request::post("/").header("x-amz-target", "AWSStepFunctions.TestState");
-    let response = aws
-        .handle(request.body("{}".into()).expect("a request"))
-        .await;
+    let response = aws.handle(request.body("{}".into()).expect("a request")).await;
     assert_eq!(response.status(), 501);
-    assert!(
-        String::from_utf8_lossy(response.body())
-            .contains("TestState of Step Functions isn't part of")
-    );
+    assert!(String::from_utf8_lossy(response.body()).contains("TestState of Step Functions isn't part of"));
     assert_eq!(
         ok(&aws, "ListStateMachines", json!({})).await["stateMachines"]
             .as_array()

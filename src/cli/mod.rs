@@ -1,0 +1,84 @@
+//! The command line: one file for each command. Only here is anything printed.
+//!
+//! Exit statuses: 0 done; 1 it didn't work out; 2 the command line or the configuration is wrong.
+
+#[cfg(feature = "local")]
+mod demo;
+#[cfg(feature = "local")]
+mod embedded;
+mod terminal;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Human approvals for AWS Step Functions.
+#[derive(Debug, Parser)]
+#[command(
+    name = "countersign",
+    version,
+    about,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the document-signing workflow with everything embedded: nothing to set up
+    #[cfg(feature = "local")]
+    Demo(demo::Demo),
+}
+
+/// Why a command ended early, and the exit status that says so.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    message: String,
+    status: u8,
+}
+
+impl Failure {
+    /// Something the caller can put right: wrong arguments, a port in use.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            status: 2,
+        }
+    }
+
+    /// Something that didn't work out.
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            status: 1,
+        }
+    }
+}
+
+impl Cli {
+    /// Runs the command to its end.
+    pub fn run(self) -> ExitCode {
+        let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                terminal::complain(&format!("no runtime could be started: {error}"));
+                return ExitCode::FAILURE;
+            }
+        };
+        let done = runtime.block_on(async {
+            match self.command {
+                #[cfg(feature = "local")]
+                Command::Demo(demo) => Box::pin(demo.run()).await,
+            }
+        });
+        match done {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => {
+                terminal::complain(&failure.message);
+                ExitCode::from(failure.status)
+            }
+        }
+    }
+}

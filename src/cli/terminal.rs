@@ -1,0 +1,27 @@
+//! What a person sees in a terminal: colour only there, `NO_COLOR` honoured (both by `anstream`).
+
+use anstyle::{AnsiColor, Style};
+
+/// For what matters most on a line.
+pub(crate) const STRONG: Style = Style::new().bold();
+/// For what stands in the background.
+pub(crate) const FAINT: Style = Style::new().dimmed();
+/// For what went well.
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
+/// For what did not.
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+
+/// Prints a line.
+pub(crate) fn say(line: &str) {
+    anstream::println!("{line}");
+}
+
+/// `text` in `style`.
+pub(crate) fn styled(style: Style, text: impl std::fmt::Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// Prints what went wrong, on standard error.
+pub(crate) fn complain(message: &str) {
+    anstream::eprintln!("{} {message}", styled(BAD, "error:"));
+}
