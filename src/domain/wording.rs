@@ -142,11 +142,6 @@ impl AnswerWords {
             AnswerKind::Other => "answer",
         }
     }
-
-    /// Whether it rejects.
-    pub fn rejects(&self) -> bool {
-        self.kind == AnswerKind::Reject
-    }
 }
 
 /// What a request asks for.

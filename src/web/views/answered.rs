@@ -36,15 +36,30 @@ pub struct RecordedPage {
     pub receipt_to: Option<DisplayText>,
 }
 
+impl RecordedPage {
+    /// Whether the answer was recorded but had no effect.
+    pub fn came_too_late(&self) -> bool {
+        matches!(self.after, AfterAnswer::CameTooLate)
+    }
+}
+
 /// What happens after an answer.
 #[derive(Clone, Debug)]
 pub enum AfterAnswer {
     /// Others are still asked: how many.
     OthersAreAsked(usize),
-    /// It is decided and whoever asked has been told; what goes ahead now, where it is known.
-    Told(Option<DisplayText>),
-    /// It is decided and is being passed on.
-    BeingPassedOn,
+    /// This answer decided the request.
+    Decided {
+        /// What goes ahead now, where it is known; nothing after a rejection.
+        goes_ahead: Option<DisplayText>,
+        /// Whether whoever asked has been told already.
+        passed_on: bool,
+    },
+    /// Another answer has decided the request since then.
+    DecidedSince {
+        /// Whether it was approved.
+        approved: bool,
+    },
     /// It was recorded, but what it was for had already ended.
     CameTooLate,
     /// It was recorded, and somebody else then withdrew or ended the whole request.
@@ -84,7 +99,10 @@ impl RecordedPage {
             earlier: false,
             on_behalf: false,
             unsent: None,
-            after: AfterAnswer::Told(Some("Release payment".into())),
+            after: AfterAnswer::Decided {
+                goes_ahead: Some("Release payment".into()),
+                passed_on: true,
+            },
             receipt_to: Some("b…@example.com".into()),
         };
         let comment = DisplayLines::new("The price in section 3 is not what we agreed.\nPlease correct it.");
@@ -101,7 +119,10 @@ impl RecordedPage {
                 Self {
                     frame: bare_frame(),
                     receipt_to: None,
-                    after: AfterAnswer::Told(None),
+                    after: AfterAnswer::Decided {
+                        goes_ahead: None,
+                        passed_on: true,
+                    },
                     ..page(bare_about(), signed())
                 },
             ),
@@ -124,7 +145,10 @@ impl RecordedPage {
                 "rejected",
                 Self {
                     comment: comment.clone(),
-                    after: AfterAnswer::BeingPassedOn,
+                    after: AfterAnswer::Decided {
+                        goes_ahead: None,
+                        passed_on: false,
+                    },
                     ..page(about(), rejected())
                 },
             ),
@@ -146,6 +170,20 @@ impl RecordedPage {
                 "already-answered-otherwise",
                 Self {
                     unsent: Some(Unsent { comment }),
+                    ..later(signed())
+                },
+            ),
+            (
+                "answered-on-behalf",
+                Self {
+                    on_behalf: true,
+                    ..later(signed())
+                },
+            ),
+            (
+                "already-answered-decided-since",
+                Self {
+                    after: AfterAnswer::DecidedSince { approved: false },
                     ..later(signed())
                 },
             ),

@@ -60,8 +60,8 @@ pub struct ReplacedPage {
     pub about: About,
     /// Who is asked now.
     pub instead: Option<DisplayText>,
-    /// Since when.
-    pub at: Moment,
+    /// Since when, if that is known.
+    pub at: Option<Moment>,
     /// What the reader has just sent, which was not recorded.
     pub unsent: Option<Unsent>,
 }
@@ -139,7 +139,7 @@ impl ReplacedPage {
             frame: frame(),
             about: about(),
             instead: Some("Carol Chen".into()),
-            at: moment("2026-11-20T16:00:00Z"),
+            at: Some(moment("2026-11-20T16:00:00Z")),
             unsent: None,
         };
         vec![
@@ -148,6 +148,7 @@ impl ReplacedPage {
                 "replaced-while-typing",
                 Self {
                     instead: None,
+                    at: None,
                     unsent: Some(typed()),
                     ..page
                 },

@@ -68,7 +68,7 @@ pub enum DocumentBody {
 #[derive(Clone, Debug)]
 pub struct Detail {
     /// What it is.
-    pub label: &'static str,
+    pub label: DisplayText,
     /// Its value, an id or a name.
     pub value: DisplayText,
 }
@@ -255,15 +255,15 @@ impl ReviewPage {
             }],
             details: vec![
                 Detail {
-                    label: "Request",
+                    label: "Request".into(),
                     value: about().reference.as_str().into(),
                 },
                 Detail {
-                    label: "Workflow",
+                    label: "Workflow".into(),
                     value: "document-signing".into(),
                 },
                 Detail {
-                    label: "Run",
+                    label: "Run".into(),
                     value: "3f1c9a52-8f0e-4a5e-9d1b-1f6a7c1d2e3f".into(),
                 },
             ],

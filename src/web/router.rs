@@ -1,0 +1,67 @@
+//! Which address leads where. Made once by `app.rs`.
+//! The order of the layers matters: headers go on everything, errors of all that lies within become pages, and a panic
+//! or a stalled request is one of those errors.
+
+use super::error::{self, WebError};
+use super::views::Problem;
+use super::{Web, assets, security, sign};
+use crate::flow::Flow;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Path};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use std::sync::Arc;
+use std::time::Duration;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::TimeoutLayer;
+
+/// The most that a form may hold: a comment of the longest kind, percent-encoded, and room to spare.
+const MOST_OF_A_FORM: usize = 64 * 1024;
+/// How long an answer may take; a form that trickles in more slowly than this is given up.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Every page, over `flow`.
+pub fn router(flow: Arc<Flow>) -> Router {
+    let web = Arc::new(Web::new(flow));
+    let pages = Router::new()
+        .route(
+            "/s/{link}",
+            get(sign::show)
+                .post(sign::decide)
+                .layer(DefaultBodyLimit::max(MOST_OF_A_FORM)),
+        )
+        .route("/assets/{name}", get(asset))
+        .route("/robots.txt", get(async || "User-agent: *\nDisallow: /\n"))
+        .route("/healthz", get(async || "ok\n"))
+        .with_state(Arc::clone(&web));
+    // A proxy may strip the configured prefix or pass it on; both lead here.
+    let base = web.frame.base_path.clone();
+    let all = if base.is_empty() {
+        pages
+    } else {
+        Router::new().nest(&base, pages.clone()).merge(pages)
+    };
+    all.fallback(async || WebError::from(Problem::NotFound))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::REQUEST_TIMEOUT,
+            PATIENCE,
+        ))
+        .layer(CatchPanicLayer::new())
+        .layer(from_fn_with_state(web, error::render))
+        .layer(from_fn(security::headers))
+}
+
+/// A file under a name that changes with its content may be kept for ever.
+async fn asset(Path(name): Path<String>) -> Result<Response, WebError> {
+    let asset = assets::find(&name).ok_or(Problem::NotFound)?;
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(asset.content_type)),
+        (
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("public, max-age=31536000, immutable"),
+        ),
+    ];
+    Ok((headers, asset.body).into_response())
+}
