@@ -277,17 +277,27 @@ impl<'v, 'f> Fields<'v, 'f> {
         }
     }
 
-    /// Ends the reading: whatever nobody asked for is unknown.
+    /// Says of fields of JSONata that they have no place in JSONPath.
+    pub(super) fn jsonata_only(&mut self, names: &[&'static str]) {
+        for &name in names {
+            if self.value(name).is_some() {
+                let message = format!(
+                    "The QueryLanguage is set to 'JSONPath', but field '{name}' is only supported for the 'JSONata' QueryLanguage"
+                );
+                self.findings.schema(self.here(), message);
+            }
+        }
+    }
+
+    /// Ends the reading: whatever nobody asked for has no place here.
     pub(super) fn end(self) {
         for name in self
             .map
             .keys()
             .filter(|name| !self.asked.contains(&name.as_str()))
         {
-            self.findings.schema(
-                format!("{}/{name}", self.location),
-                format!("The field '{name}' is not supported by Step Functions"),
-            );
+            self.findings
+                .schema(self.here(), format!("Field '{name}' is not supported"));
         }
     }
 }
