@@ -24,25 +24,21 @@ impl<'v, 'f> Fields<'v, 'f> {
         location: String,
         findings: &'f mut Findings,
     ) -> Option<Self> {
-        match value {
-            Value::Object(map) => Some(Self {
-                map,
-                location,
-                asked: Vec::new(),
-                findings,
-            }),
-            _ => {
-                findings.schema(
-                    if location.is_empty() {
-                        "/".into()
-                    } else {
-                        location
-                    },
-                    "Expected value of type Object",
-                );
-                None
-            }
-        }
+        let Value::Object(map) = value else {
+            let at = if location.is_empty() {
+                "/".into()
+            } else {
+                location
+            };
+            findings.schema(at, "Expected value of type Object");
+            return None;
+        };
+        Some(Self {
+            map,
+            location,
+            asked: Vec::new(),
+            findings,
+        })
     }
 
     /// As AWS writes it: the root is `/`.
@@ -123,19 +119,16 @@ impl<'v, 'f> Fields<'v, 'f> {
             Some(value.as_i64().unwrap_or(number as i64))
         };
         let number = self.typed(name, "Integer", whole)?;
-        match u64::try_from(number)
+        let number = u64::try_from(number)
             .ok()
-            .filter(|number| (least..=most).contains(number))
-        {
-            Some(number) => Some(number),
-            None => {
-                self.findings.schema(
-                    self.at(name),
-                    format!("Value must be between {least} and {most}"),
-                );
-                None
-            }
+            .filter(|number| (least..=most).contains(number));
+        if number.is_none() {
+            self.findings.schema(
+                self.at(name),
+                format!("Value must be between {least} and {most}"),
+            );
         }
+        number
     }
 
     /// A path that must lead to one place.
@@ -174,7 +167,7 @@ impl<'v, 'f> Fields<'v, 'f> {
                     let at = self.at(name);
                     match why {
                         InvalidPath::Syntax => {
-                            self.findings.schema(at, "Value is not a valid JSONPath")
+                            self.findings.schema(at, "Value is not a valid JSONPath");
                         }
                         InvalidPath::Variable => {
                             self.findings

@@ -1,7 +1,5 @@
 //! Reading Retry and Catch.
 
-use serde_json::Value;
-
 use super::Handlers;
 use super::fields::Fields;
 use crate::retry::{Catcher, LONGEST_SECONDS, Retrier};

@@ -23,12 +23,8 @@ pub(super) fn definition(text: &str) -> Result<Definition, InvalidDefinition> {
     let value: Value = match serde_json::from_str(text) {
         Ok(value) => value,
         Err(error) => {
-            let location = format!(
-                "[Source: (String){text:?}; line: {}, column: {}]",
-                error.line(),
-                error.column()
-            );
-            findings.json(location, error.to_string());
+            let (location, message) = not_json(text, &error);
+            findings.json(location, message);
             return findings.verdict(None);
         }
     };
@@ -41,6 +37,28 @@ pub(super) fn definition(text: &str) -> Result<Definition, InvalidDefinition> {
         timeout_seconds,
         machines: reading.machines,
     }))
+}
+
+/// Where text stops being JSON, and why. AWS's reader is Jackson; its words are given for text that begins with a word
+/// (a path instead of the file's content, say), any other error is told in ours.
+fn not_json(text: &str, error: &serde_json::Error) -> (String, String) {
+    let source = |line: usize, column: usize| {
+        format!("[Source: (String)\"{text}\"; line: {line}, column: {column}]")
+    };
+    let word: String = text
+        .chars()
+        .take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '$'))
+        .collect();
+    if word.starts_with(|c: char| c.is_alphabetic())
+        && !["true", "false", "null"].contains(&word.as_str())
+    {
+        let location = source(1, word.chars().count() + 1);
+        let expected = "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')";
+        let message =
+            format!("Unrecognized token '{word}': was expecting {expected}\n at {location}");
+        return (location, message);
+    }
+    (source(error.line(), error.column()), error.to_string())
 }
 
 fn root(value: &Value, reading: &mut Reading, findings: &mut Findings) -> Option<u64> {

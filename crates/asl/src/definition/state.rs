@@ -139,10 +139,10 @@ fn task(fields: &mut Fields<'_, '_>) -> Option<Work> {
                 let at = fields.at("Resource");
                 match why {
                     crate::resource::UnknownResource::NotRecognized(_) => {
-                        fields.findings.schema(at, why.to_string())
+                        fields.findings.schema(at, why.to_string());
                     }
                     crate::resource::UnknownResource::NotSupported(_) => {
-                        fields.findings.unsupported(at, why.to_string())
+                        fields.findings.unsupported(at, why.to_string());
                     }
                 }
                 None

@@ -111,7 +111,7 @@ impl Execution {
         let parent = branch.parent;
         match event {
             Event::StateEntered { kind, name, input } => {
-                branch.at = At::In(Visit {
+                branch.at = At::In(Box::new(Visit {
                     state: name.clone(),
                     kind: *kind,
                     entered_id: entry.id,
@@ -119,7 +119,7 @@ impl Execution {
                     input: input.clone(),
                     retries: Vec::new(),
                     phase: Phase::Begin,
-                });
+                }));
             }
             Event::StateExited { output, next, .. } => {
                 let output = output.clone();
@@ -133,11 +133,16 @@ impl Execution {
             }
             Event::StateAborted { .. } => {
                 let task = branch.visit().and_then(Visit::task).map(|task| task.id);
+                let below = match branch.visit().map(|visit| &visit.phase) {
+                    Some(Phase::Branching { children, .. }) => children.clone(),
+                    _ => Vec::new(),
+                };
                 branch.at = At::Aborted;
                 task.map(|task| self.tasks.remove(&task));
+                self.forget(&below);
             }
             Event::StateFailed { failure } => {
-                branch.visit_mut()?.phase = Phase::Failed(failure.clone())
+                branch.visit_mut()?.phase = Phase::Failed(failure.clone());
             }
             Event::BranchFailed { failure } => self.fail_branch(id, failure)?,
             Event::WaitBegun { until } => {

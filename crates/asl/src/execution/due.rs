@@ -37,11 +37,11 @@ impl Execution {
     }
 
     /// The entry for something that is due.
-    pub(super) fn fire(&self, due: Due, random: &mut dyn Randomness) -> (BranchId, Event) {
+    pub(super) fn fire(&self, due: &Due, random: &mut dyn Randomness) -> (BranchId, Event) {
         let Due::Branch(id) = due else {
             return (BranchId::ROOT, Event::ExecutionTimedOut);
         };
-        let branch = self.branches.get(&id);
+        let (id, branch) = (*id, self.branches.get(id));
         let Some((visit, branch)) = branch.and_then(|branch| Some((branch.visit()?, branch)))
         else {
             unreachable!("only a state that runs is due");

@@ -172,7 +172,7 @@ fn flat(event: &Value) -> Value {
             "previousEventId" => drop(flat.insert("prev".into(), value.clone())),
             "timestamp" => {}
             name if name.ends_with("EventDetails") => {
-                flat.extend(value.as_object().unwrap().clone())
+                flat.extend(value.as_object().unwrap().clone());
             }
             name => drop(flat.insert(name.into(), value.clone())),
         }

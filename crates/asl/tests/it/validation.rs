@@ -284,12 +284,14 @@ fn the_recorded_refusals() {
         "recorded refusals: {agree} agree, {} differ, {out_of_scope} need what is not run yet",
         differ.len()
     );
-    differ.iter().for_each(|line| println!("DIFFERS {line}"));
+    for line in &differ {
+        println!("DIFFERS {line}");
+    }
     assert!(agree >= AGREEING, "{agree} agree, {AGREEING} did before");
 }
 
 /// How many of the recorded refusals agree. It may rise, never fall.
-const AGREEING: usize = 0;
+const AGREEING: usize = 11;
 
 fn diagnostics(why: &asl::InvalidDefinition) -> Value {
     why.diagnostics
