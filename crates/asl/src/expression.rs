@@ -131,15 +131,15 @@ impl Unevaluable {
                 ),
             ),
             Self::Refused { function, why } => (
-                "States.Runtime",
                 "States.IntrinsicFailure",
+                "",
                 format!("The function '{function}' had the following error: {why}"),
             ),
         };
         Failure {
             error: Some(error.into()),
             cause: Some(cause),
-            also: Some(also.into()),
+            also: Some(also.to_owned()).filter(|also| !also.is_empty()),
         }
     }
 }

@@ -86,8 +86,12 @@ impl Fields {
         }
     }
 
-    fn named(self, details: &str) -> Details {
-        Some((format!("{details}EventDetails"), self.map))
+    /// The event of this type, with these for its details.
+    fn event(self, kind: &str, details: &str) -> (String, Details) {
+        (
+            kind.into(),
+            Some((format!("{details}EventDetails"), self.map)),
+        )
     }
 }
 
@@ -97,48 +101,36 @@ fn describe(event: &Event, include_data: bool) -> (String, Details) {
         map: Map::new(),
     };
     match event {
-        Event::ExecutionStarted { identity, input } => (
-            "ExecutionStarted".into(),
+        Event::ExecutionStarted { identity, input } => {
+            let fields = fields.data("input", input.as_str());
             fields
-                .data("input", input.as_str())
                 .with("roleArn", identity.role_arn.clone())
-                .named("executionStarted"),
-        ),
-        Event::ExecutionSucceeded { output } => (
-            "ExecutionSucceeded".into(),
-            fields
-                .data("output", output.to_string())
-                .named("executionSucceeded"),
-        ),
-        Event::ExecutionFailed { error, cause } => (
-            "ExecutionFailed".into(),
-            fields
-                .failure(error.as_ref(), cause.as_ref())
-                .named("executionFailed"),
-        ),
-        Event::ExecutionTimedOut => ("ExecutionTimedOut".into(), fields.named("executionTimedOut")),
-        Event::ExecutionAborted { error, cause } => (
-            "ExecutionAborted".into(),
-            fields
-                .failure(error.as_ref(), cause.as_ref())
-                .named("executionAborted"),
-        ),
-        Event::StateEntered { kind, name, input } => (
-            state(*kind, "Entered"),
-            fields
+                .event("ExecutionStarted", "executionStarted")
+        }
+        Event::ExecutionSucceeded { output } => fields
+            .data("output", output.to_string())
+            .event("ExecutionSucceeded", "executionSucceeded"),
+        Event::ExecutionFailed { error, cause } => fields
+            .failure(error.as_ref(), cause.as_ref())
+            .event("ExecutionFailed", "executionFailed"),
+        Event::ExecutionTimedOut => fields.event("ExecutionTimedOut", "executionTimedOut"),
+        Event::ExecutionAborted { error, cause } => fields
+            .failure(error.as_ref(), cause.as_ref())
+            .event("ExecutionAborted", "executionAborted"),
+        Event::StateEntered { kind, name, input } => {
+            let fields = fields
                 .with("name", name.clone())
-                .data("input", input.to_string())
-                .named("stateEntered"),
-        ),
+                .data("input", input.to_string());
+            fields.event(&state(*kind, "Entered"), "stateEntered")
+        }
         Event::StateExited {
             kind, name, output, ..
-        } => (
-            state(*kind, "Exited"),
-            fields
+        } => {
+            let fields = fields
                 .with("name", name.clone())
-                .data("output", output.to_string())
-                .named("stateExited"),
-        ),
+                .data("output", output.to_string());
+            fields.event(&state(*kind, "Exited"), "stateExited")
+        }
         Event::StateAborted { kind } => (state(*kind, "Aborted"), None),
         Event::ParallelStarted { .. } => ("ParallelStateStarted".into(), None),
         Event::ParallelSucceeded => ("ParallelStateSucceeded".into(), None),
@@ -153,19 +145,19 @@ fn describe(event: &Event, include_data: bool) -> (String, Details) {
         } => scheduled(fields, resource, region, arguments, *timeout, *heartbeat),
         Event::TaskStarted { resource, .. } => match resource {
             Resource::Function { .. } => ("LambdaFunctionStarted".into(), None),
-            Resource::Service { .. } => (
-                "TaskStarted".into(),
-                fields.resource(resource).named("taskStarted"),
-            ),
-        },
-        Event::TaskSubmitted { resource, output, .. } => (
-            "TaskSubmitted".into(),
-            fields
+            Resource::Service { .. } => fields
                 .resource(resource)
-                .data("output", output.to_string())
-                .named("taskSubmitted"),
-        ),
-        Event::TaskSucceeded { resource, output, .. } => task(
+                .event("TaskStarted", "taskStarted"),
+        },
+        Event::TaskSubmitted {
+            resource, output, ..
+        } => fields
+            .resource(resource)
+            .data("output", output.to_string())
+            .event("TaskSubmitted", "taskSubmitted"),
+        Event::TaskSucceeded {
+            resource, output, ..
+        } => task(
             fields.resource(resource).data("output", output.to_string()),
             resource,
             "Succeeded",
@@ -192,11 +184,11 @@ fn state(kind: StateType, what: &str) -> String {
 
 fn task(fields: Fields, resource: &Resource, what: &str) -> (String, Details) {
     match resource {
-        Resource::Function { .. } => (
-            format!("LambdaFunction{what}"),
-            fields.named(&format!("lambdaFunction{what}")),
+        Resource::Function { .. } => fields.event(
+            &format!("LambdaFunction{what}"),
+            &format!("lambdaFunction{what}"),
         ),
-        Resource::Service { .. } => (format!("Task{what}"), fields.named(&format!("task{what}"))),
+        Resource::Service { .. } => fields.event(&format!("Task{what}"), &format!("task{what}")),
     }
 }
 

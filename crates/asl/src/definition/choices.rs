@@ -119,7 +119,8 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Option<Work> {
             continue;
         };
         choice.require(&["Next"]);
-        choice.unsupported(&["Assign", "Condition", "Output"]);
+        choice.unsupported(&["Assign"]);
+        choice.jsonata_only(&["Condition", "Output"]);
         let next = choice.string("Next").map(str::to_owned);
         if let Some((rule, next)) = rule(choice).zip(next) {
             choices.push((rule, next));

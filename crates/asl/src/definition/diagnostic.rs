@@ -13,10 +13,10 @@ pub struct InvalidDefinition {
 /// One thing that is wrong, as ValidateStateMachineDefinition lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// `SCHEMA_VALIDATION_FAILED`, `MISSING_TRANSITION_TARGET`, `DUPLICATE_STATE_NAME`, `INVALID_JSON_DESCRIPTION`,
-    /// or `NOT_SUPPORTED` for what AWS would take and this interpreter does not run.
+    /// `SCHEMA_VALIDATION_FAILED`, `MISSING_TRANSITION_TARGET`, `MISSING_END_STATE`, `DUPLICATE_STATE_NAME`,
+    /// `INVALID_JSON_DESCRIPTION`, or `NOT_SUPPORTED` for what AWS would take and this interpreter does not run.
     pub code: &'static str,
-    /// Where: `/States/Name/Field`.
+    /// Where: `/States/Name/Field`. Empty where AWS gives no location, which it then writes as `null`.
     pub location: String,
     /// What.
     pub message: String,
@@ -26,10 +26,15 @@ impl fmt::Display for InvalidDefinition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, diagnostic) in self.diagnostics.iter().enumerate() {
             let separator = if n == 0 { "" } else { ", " };
+            let location = if diagnostic.location.is_empty() {
+                "null"
+            } else {
+                &diagnostic.location
+            };
             write!(
                 f,
-                "{separator}{}: {} at {}",
-                diagnostic.code, diagnostic.message, diagnostic.location
+                "{separator}{}: {} at {location}",
+                diagnostic.code, diagnostic.message
             )?;
         }
         Ok(())
@@ -57,6 +62,10 @@ impl Findings {
         self.add("MISSING_TRANSITION_TARGET", location, message);
     }
 
+    pub(super) fn no_end(&mut self) {
+        self.add("MISSING_END_STATE", "", "Workflow has no terminal state");
+    }
+
     pub(super) fn duplicate(&mut self, location: impl Into<String>, message: impl Into<String>) {
         self.add("DUPLICATE_STATE_NAME", location, message);
     }
@@ -67,6 +76,10 @@ impl Findings {
 
     pub(super) fn json(&mut self, location: impl Into<String>, message: impl Into<String>) {
         self.add("INVALID_JSON_DESCRIPTION", location, message);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// `value`, if nothing is wrong.

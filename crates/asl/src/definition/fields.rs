@@ -19,22 +19,26 @@ pub(super) struct Fields<'v, 'f> {
 
 impl<'v, 'f> Fields<'v, 'f> {
     /// `None`, and a finding, where `value` is no object.
-    pub(super) fn of(value: &'v Value, location: String, findings: &'f mut Findings) -> Option<Self> {
-        match value {
-            Value::Object(map) => Some(Self {
-                map,
-                location,
-                asked: Vec::new(),
-                findings,
-            }),
-            _ => {
-                findings.schema(
-                    if location.is_empty() { "/".into() } else { location },
-                    "Expected value of type Object",
-                );
-                None
-            }
-        }
+    pub(super) fn of(
+        value: &'v Value,
+        location: String,
+        findings: &'f mut Findings,
+    ) -> Option<Self> {
+        let Value::Object(map) = value else {
+            let at = if location.is_empty() {
+                "/".into()
+            } else {
+                location
+            };
+            findings.schema(at, "Expected value of type Object");
+            return None;
+        };
+        Some(Self {
+            map,
+            location,
+            asked: Vec::new(),
+            findings,
+        })
     }
 
     /// As AWS writes it: the root is `/`.
@@ -115,17 +119,16 @@ impl<'v, 'f> Fields<'v, 'f> {
             Some(value.as_i64().unwrap_or(number as i64))
         };
         let number = self.typed(name, "Integer", whole)?;
-        match u64::try_from(number)
+        let number = u64::try_from(number)
             .ok()
-            .filter(|number| (least..=most).contains(number))
-        {
-            Some(number) => Some(number),
-            None => {
-                self.findings
-                    .schema(self.at(name), format!("Value must be between {least} and {most}"));
-                None
-            }
+            .filter(|number| (least..=most).contains(number));
+        if number.is_none() {
+            self.findings.schema(
+                self.at(name),
+                format!("Value must be between {least} and {most}"),
+            );
         }
+        number
     }
 
     /// A path that must lead to one place.
@@ -154,12 +157,18 @@ impl<'v, 'f> Fields<'v, 'f> {
         match self.value(name) {
             None => Some(Query::whole()),
             Some(Value::Null) => None,
-            Some(value) => match value.as_str().ok_or(InvalidPath::Syntax).and_then(Query::parse) {
+            Some(value) => match value
+                .as_str()
+                .ok_or(InvalidPath::Syntax)
+                .and_then(Query::parse)
+            {
                 Ok(query) => Some(query),
                 Err(why) => {
                     let at = self.at(name);
                     match why {
-                        InvalidPath::Syntax => self.findings.schema(at, "Value is not a valid JSONPath"),
+                        InvalidPath::Syntax => {
+                            self.findings.schema(at, "Value is not a valid JSONPath");
+                        }
                         InvalidPath::Variable => {
                             self.findings
                                 .unsupported(at, "Variables are not supported by this interpreter");
@@ -217,17 +226,28 @@ impl<'v, 'f> Fields<'v, 'f> {
     }
 
     pub(super) fn only_one(&mut self, names: &[&str]) {
-        let given: Vec<_> = names.iter().copied().filter(|name| self.has(name)).collect();
+        let given: Vec<_> = names
+            .iter()
+            .copied()
+            .filter(|name| self.has(name))
+            .collect();
         if given.len() > 1 {
             self.findings.schema(
                 self.here(),
-                format!("These fields are mutually exclusive: [{}]", given.join(", ")),
+                format!(
+                    "These fields are mutually exclusive: [{}]",
+                    given.join(", ")
+                ),
             );
         }
     }
 
     pub(super) fn require(&mut self, names: &[&str]) -> bool {
-        let missing: Vec<_> = names.iter().copied().filter(|name| !self.has(name)).collect();
+        let missing: Vec<_> = names
+            .iter()
+            .copied()
+            .filter(|name| !self.has(name))
+            .collect();
         if missing.is_empty() {
             return true;
         }
@@ -250,17 +270,27 @@ impl<'v, 'f> Fields<'v, 'f> {
         }
     }
 
-    /// Ends the reading: whatever nobody asked for is unknown.
+    /// Says of fields of JSONata that they have no place in JSONPath.
+    pub(super) fn jsonata_only(&mut self, names: &[&'static str]) {
+        for &name in names {
+            if self.value(name).is_some() {
+                let message = format!(
+                    "The QueryLanguage is set to 'JSONPath', but field '{name}' is only supported for the 'JSONata' QueryLanguage"
+                );
+                self.findings.schema(self.here(), message);
+            }
+        }
+    }
+
+    /// Ends the reading: whatever nobody asked for has no place here.
     pub(super) fn end(self) {
         for name in self
             .map
             .keys()
             .filter(|name| !self.asked.contains(&name.as_str()))
         {
-            self.findings.schema(
-                format!("{}/{name}", self.location),
-                format!("The field '{name}' is not supported by Step Functions"),
-            );
+            self.findings
+                .schema(self.here(), format!("Field '{name}' is not supported"));
         }
     }
 }

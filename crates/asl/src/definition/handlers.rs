@@ -1,7 +1,5 @@
 //! Reading Retry and Catch.
 
-use serde_json::Value;
-
 use super::Handlers;
 use super::fields::Fields;
 use crate::retry::{Catcher, LONGEST_SECONDS, Retrier};
@@ -32,7 +30,8 @@ fn rules<T>(
         rule.require(&["ErrorEquals"]);
         let errors = errors(&mut rule, n + 1 == values.len());
         rules.extend(errors.and_then(|errors| read(&mut rule, errors)));
-        rule.unsupported(&["Assign", "Output"]);
+        rule.unsupported(&["Assign"]);
+        rule.jsonata_only(&["Output"]);
         rule.end();
     }
     rules
@@ -87,15 +86,9 @@ fn retrier(rule: &mut Fields<'_, '_>, errors: Vec<String>) -> Option<Retrier> {
 }
 
 fn catcher(rule: &mut Fields<'_, '_>, errors: Vec<String>) -> Option<Catcher> {
-    rule.require(&["Next"]);
     let result_path = rule.result_path();
-    let next = rule
-        .string("Next")
-        .map(str::to_owned)
-        .unwrap_or_else(|| match rule.value("Next") {
-            Some(Value::String(next)) => next.clone(),
-            _ => String::new(),
-        });
+    rule.require(&["Next"]);
+    let next = rule.string("Next")?.to_owned();
     Some(Catcher {
         errors,
         result_path,

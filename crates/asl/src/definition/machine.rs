@@ -23,12 +23,8 @@ pub(super) fn definition(text: &str) -> Result<Definition, InvalidDefinition> {
     let value: Value = match serde_json::from_str(text) {
         Ok(value) => value,
         Err(error) => {
-            let location = format!(
-                "[Source: (String){text:?}; line: {}, column: {}]",
-                error.line(),
-                error.column()
-            );
-            findings.json(location, error.to_string());
+            let (location, message) = not_json(text, &error);
+            findings.json(location, message);
             return findings.verdict(None);
         }
     };
@@ -43,8 +39,37 @@ pub(super) fn definition(text: &str) -> Result<Definition, InvalidDefinition> {
     }))
 }
 
+/// Where text stops being JSON, and why. AWS's reader is Jackson; its words are given for text that begins with a word
+/// (a path instead of the file's content, say), any other error is told in ours.
+fn not_json(text: &str, error: &serde_json::Error) -> (String, String) {
+    let source = |line: usize, column: usize| {
+        format!("[Source: (String)\"{text}\"; line: {line}, column: {column}]")
+    };
+    let word: String = text
+        .chars()
+        .take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '$'))
+        .collect();
+    if word.starts_with(|c: char| c.is_alphabetic())
+        && !["true", "false", "null"].contains(&word.as_str())
+    {
+        let location = source(1, word.chars().count() + 1);
+        let expected = "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')";
+        let message =
+            format!("Unrecognized token '{word}': was expecting {expected}\n at {location}");
+        return (location, message);
+    }
+    (source(error.line(), error.column()), error.to_string())
+}
+
 fn root(value: &Value, reading: &mut Reading, findings: &mut Findings) -> Option<u64> {
     let mut fields = Fields::of(value, String::new(), findings)?;
+    if value["QueryLanguage"] == "JSONata" {
+        downgrades(value, fields.findings);
+        if fields.findings.is_empty() {
+            query_language(&mut fields);
+        }
+        return None;
+    }
     fields.string("Version");
     query_language(&mut fields);
     let timeout = fields.integer("TimeoutSeconds", 1, LONGEST_SECONDS);
@@ -52,22 +77,32 @@ fn root(value: &Value, reading: &mut Reading, findings: &mut Findings) -> Option
     timeout
 }
 
-/// Only JSONPath is run.
-pub(super) fn query_language(fields: &mut Fields<'_, '_>) {
+/// Whether the query language is JSONPath, the only one that is run.
+pub(super) fn query_language(fields: &mut Fields<'_, '_>) -> bool {
+    let at = fields.at("QueryLanguage");
     match fields.string("QueryLanguage") {
-        None | Some("JSONPath") => {}
+        None | Some("JSONPath") => return true,
         Some("JSONata") => {
-            let at = fields.at("QueryLanguage");
             fields.findings.unsupported(
                 at,
                 "The query language JSONata is not supported by this interpreter",
             );
         }
-        Some(_) => {
-            let at = fields.at("QueryLanguage");
-            fields
-                .findings
-                .schema(at, "Value is not valid. Must be one of: [JSONPath, JSONata]");
+        Some(_) => fields.findings.schema(
+            at,
+            "Value is not valid. Must be one of: [JSONPath, JSONata]",
+        ),
+    }
+    false
+}
+
+/// States that go back to JSONPath in a machine of JSONata, which AWS refuses.
+fn downgrades(value: &Value, findings: &mut Findings) {
+    for (name, state) in value["States"].as_object().into_iter().flatten() {
+        if state["QueryLanguage"] == "JSONPath" {
+            let message =
+                "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine";
+            findings.schema(format!("/States/{name}"), message);
         }
     }
 }
@@ -89,11 +124,15 @@ impl Reading {
         fields.string("Comment");
         fields.require(&["States", "StartAt"]);
         let start_at = fields.string("StartAt");
-        let states = fields
-            .value("States")
-            .and_then(|value| self.states(value, &mut fields));
+        let states = fields.value("States");
+        let states_in_order = states.and_then(Value::as_object);
+        let states = states.and_then(|value| self.states(value, &mut fields));
         if let (Some(start_at), Some(states)) = (start_at, states) {
-            transitions(start_at, &states, &mut fields);
+            let order: Vec<&String> = states_in_order
+                .into_iter()
+                .flat_map(serde_json::Map::keys)
+                .collect();
+            transitions(start_at, &states, &order, &mut fields);
             self.machines[id.0] = Machine {
                 start_at: start_at.to_owned(),
                 states,
@@ -103,7 +142,11 @@ impl Reading {
         id
     }
 
-    fn states(&mut self, value: &Value, fields: &mut Fields<'_, '_>) -> Option<HashMap<String, State>> {
+    fn states(
+        &mut self,
+        value: &Value,
+        fields: &mut Fields<'_, '_>,
+    ) -> Option<HashMap<String, State>> {
         let location = fields.at("States");
         let mut states = HashMap::new();
         // A state that could not be read has its finding; transitions to it must not be a second one.
@@ -137,36 +180,48 @@ impl Reading {
     }
 }
 
-/// Every target is there, and every state can be reached.
-fn transitions(start_at: &str, states: &HashMap<String, State>, fields: &mut Fields<'_, '_>) {
+/// Every target is there, the machine can end, and every state can be reached: in this order, as AWS has it.
+fn transitions(
+    start_at: &str,
+    states: &HashMap<String, State>,
+    order: &[&String],
+    fields: &mut Fields<'_, '_>,
+) {
+    let missing = |target: &str| format!("Missing 'Next' target: {target}");
     if !states.contains_key(start_at) {
         let at = fields.at("StartAt");
-        fields
-            .findings
-            .target(at, format!("Missing 'StartAt' target: {start_at}"));
+        fields.findings.target(at, missing(start_at));
+    }
+    let mut ends = false;
+    for name in order {
+        let Some(state) = states.get(*name) else {
+            continue;
+        };
+        ends |= state.next.is_none() && !matches!(state.work, Work::Choice { .. });
+        for (place, target) in targets(state) {
+            if !states.contains_key(target) {
+                fields.findings.target(
+                    format!("{}/States/{name}/{place}", fields.location),
+                    missing(target),
+                );
+            }
+        }
+    }
+    if !ends {
+        fields.findings.no_end();
         return;
     }
     let mut reached = HashSet::from([start_at]);
     let mut open = vec![start_at];
     while let Some(name) = open.pop() {
-        for (place, target) in states.get(name).map(targets).unwrap_or_default() {
-            if !states.contains_key(target) {
-                let field = place.rsplit('/').next().unwrap_or_default();
-                let at = format!("{}/States/{name}/{place}", fields.location);
-                fields
-                    .findings
-                    .target(at, format!("Missing '{field}' target: {target}"));
-            } else if reached.insert(target) {
-                open.push(target);
-            }
-        }
+        let targets = states.get(name).map(targets).unwrap_or_default();
+        open.extend(
+            targets
+                .into_iter()
+                .filter_map(|(_, target)| reached.insert(target).then_some(target)),
+        );
     }
-    let mut unreached: Vec<_> = states
-        .keys()
-        .filter(|name| !reached.contains(name.as_str()))
-        .collect();
-    unreached.sort();
-    for name in unreached {
+    for name in order.iter().filter(|name| !reached.contains(name.as_str())) {
         let at = format!("{}/States/{name}", fields.location);
         fields
             .findings
@@ -184,11 +239,16 @@ fn targets(state: &State) -> Vec<(String, &str)> {
     if let Work::Choice { choices, default } = &state.work {
         let choices = choices.iter().enumerate();
         targets.extend(choices.map(|(n, (_, next))| (format!("Choices[{n}]/Next"), next.as_str())));
-        targets.extend(default.iter().map(|next| ("Default".to_owned(), next.as_str())));
+        targets.extend(
+            default
+                .iter()
+                .map(|next| ("Default".to_owned(), next.as_str())),
+        );
     }
     if let Some(handlers) = state.handlers() {
         let catch = handlers.catch.iter().enumerate();
-        targets.extend(catch.map(|(n, catcher)| (format!("Catch[{n}]/Next"), catcher.next.as_str())));
+        targets
+            .extend(catch.map(|(n, catcher)| (format!("Catch[{n}]/Next"), catcher.next.as_str())));
     }
     targets
 }

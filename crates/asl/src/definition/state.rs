@@ -27,7 +27,9 @@ pub(super) fn read(
         return None;
     }
     fields.string("Comment");
-    query_language(&mut fields);
+    if !query_language(&mut fields) {
+        return None;
+    }
     let kind = kind(&mut fields)?;
     let flow = flow(&mut fields, kind);
     let next = next(&mut fields, kind);
@@ -49,7 +51,8 @@ pub(super) fn read(
         }
         StateType::Map => None,
     };
-    fields.unsupported(&["Assign", "Arguments", "Output"]);
+    fields.unsupported(&["Assign"]);
+    fields.jsonata_only(&["Arguments", "Output"]);
     fields.end();
     work.map(|work| State { flow, next, work })
 }
@@ -130,10 +133,10 @@ fn task(fields: &mut Fields<'_, '_>) -> Option<Work> {
                 let at = fields.at("Resource");
                 match why {
                     crate::resource::UnknownResource::NotRecognized(_) => {
-                        fields.findings.schema(at, why.to_string())
+                        fields.findings.schema(at, why.to_string());
                     }
                     crate::resource::UnknownResource::NotSupported(_) => {
-                        fields.findings.unsupported(at, why.to_string())
+                        fields.findings.unsupported(at, why.to_string());
                     }
                 }
                 None

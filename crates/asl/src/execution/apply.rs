@@ -14,7 +14,12 @@ use crate::journal::{BranchId, Entry, Event, Failure};
 
 impl Execution {
     /// What ExecutionStarted adds up to.
-    pub(super) fn new(definition: Arc<Definition>, identity: Identity, input: Value, now: Timestamp) -> Self {
+    pub(super) fn new(
+        definition: Arc<Definition>,
+        identity: Identity,
+        input: Value,
+        now: Timestamp,
+    ) -> Self {
         let start_at = definition
             .machine(MachineId::ROOT)
             .map(|machine| machine.start_at.clone())
@@ -34,7 +39,9 @@ impl Execution {
             started: now,
             input,
             status: Status::Running,
-            deadline: definition.timeout_seconds().map(|seconds| later(now, seconds)),
+            deadline: definition
+                .timeout_seconds()
+                .map(|seconds| later(now, seconds)),
             branches: BTreeMap::from([(BranchId::ROOT, root)]),
             ready: VecDeque::from([BranchId::ROOT]),
             tasks: BTreeMap::new(),
@@ -89,7 +96,10 @@ impl Execution {
 
     fn apply_to_branch(&mut self, entry: &Entry, event: &Event) -> Result<(), String> {
         let id = entry.branch;
-        let branch = self.branches.get_mut(&id).ok_or("there is no such branch")?;
+        let branch = self
+            .branches
+            .get_mut(&id)
+            .ok_or("there is no such branch")?;
         if entry.id != 0 {
             // AWS shows the exit from a Parallel as a successor of what its success is a successor of.
             branch.prev = if *event == Event::ParallelSucceeded {
@@ -101,7 +111,7 @@ impl Execution {
         let parent = branch.parent;
         match event {
             Event::StateEntered { kind, name, input } => {
-                branch.at = At::In(Visit {
+                branch.at = At::In(Box::new(Visit {
                     state: name.clone(),
                     kind: *kind,
                     entered_id: entry.id,
@@ -109,7 +119,7 @@ impl Execution {
                     input: input.clone(),
                     retries: Vec::new(),
                     phase: Phase::Begin,
-                });
+                }));
             }
             Event::StateExited { output, next, .. } => {
                 let output = output.clone();
@@ -123,12 +133,21 @@ impl Execution {
             }
             Event::StateAborted { .. } => {
                 let task = branch.visit().and_then(Visit::task).map(|task| task.id);
+                let below = match branch.visit().map(|visit| &visit.phase) {
+                    Some(Phase::Branching { children, .. }) => children.clone(),
+                    _ => Vec::new(),
+                };
                 branch.at = At::Aborted;
                 task.map(|task| self.tasks.remove(&task));
+                self.forget(&below);
             }
-            Event::StateFailed { failure } => branch.visit_mut()?.phase = Phase::Failed(failure.clone()),
+            Event::StateFailed { failure } => {
+                branch.visit_mut()?.phase = Phase::Failed(failure.clone());
+            }
             Event::BranchFailed { failure } => self.fail_branch(id, failure)?,
-            Event::WaitBegun { until } => branch.visit_mut()?.phase = Phase::Waiting { until: *until },
+            Event::WaitBegun { until } => {
+                branch.visit_mut()?.phase = Phase::Waiting { until: *until }
+            }
             Event::RetryScheduled { rule, until } => {
                 let visit = branch.visit_mut()?;
                 // The number of rules is bounded by the definition; a journal that says otherwise is not ours.
@@ -152,7 +171,8 @@ impl Execution {
                     .ok_or("there is no such branch")?
                     .visit_mut()?;
                 let Phase::Branching {
-                    failed: Some(failed), ..
+                    failed: Some(failed),
+                    ..
                 } = &visit.phase
                 else {
                     return Err("no branch has failed".into());
@@ -231,7 +251,10 @@ impl Execution {
     }
 
     fn fail_branch(&mut self, id: BranchId, failure: &Failure) -> Result<(), String> {
-        let branch = self.branches.get_mut(&id).ok_or("there is no such branch")?;
+        let branch = self
+            .branches
+            .get_mut(&id)
+            .ok_or("there is no such branch")?;
         let kind = branch.visit_mut()?.kind;
         branch.at = At::Failed { kind };
         let (prev, parent) = (
@@ -345,7 +368,8 @@ impl Execution {
         let mut ids = ids.to_vec();
         while let Some(id) = ids.pop() {
             if let Some(branch) = self.branches.remove(&id)
-                && let Some(Phase::Branching { children, .. }) = branch.visit().map(|visit| &visit.phase)
+                && let Some(Phase::Branching { children, .. }) =
+                    branch.visit().map(|visit| &visit.phase)
             {
                 ids.extend(children);
             }

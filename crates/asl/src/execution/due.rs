@@ -37,12 +37,13 @@ impl Execution {
     }
 
     /// The entry for something that is due.
-    pub(super) fn fire(&self, due: Due, random: &mut dyn Randomness) -> (BranchId, Event) {
+    pub(super) fn fire(&self, due: &Due, random: &mut dyn Randomness) -> (BranchId, Event) {
         let Due::Branch(id) = due else {
             return (BranchId::ROOT, Event::ExecutionTimedOut);
         };
-        let branch = self.branches.get(&id);
-        let Some((visit, branch)) = branch.and_then(|branch| Some((branch.visit()?, branch))) else {
+        let (id, branch) = (*id, self.branches.get(id));
+        let Some((visit, branch)) = branch.and_then(|branch| Some((branch.visit()?, branch)))
+        else {
             unreachable!("only a state that runs is due");
         };
         let event = match &visit.phase {
@@ -61,7 +62,12 @@ impl Execution {
 }
 
 /// AWS shows a heartbeat that stayed away as `States.Timeout`; the specification's name catches it too.
-pub(super) fn timed_out(task: TaskId, resource: Resource, cause: Option<String>, heartbeat: bool) -> Event {
+pub(super) fn timed_out(
+    task: TaskId,
+    resource: Resource,
+    cause: Option<String>,
+    heartbeat: bool,
+) -> Event {
     let also = heartbeat.then(|| "States.HeartbeatTimeout".into());
     Event::TaskTimedOut {
         task,

@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::Execution;
 use super::state::{Branch, Visit};
 use crate::definition::State;
 use crate::journal::{Event, Failure, StateType};
@@ -11,44 +10,43 @@ use crate::limits;
 use crate::random::Randomness;
 use crate::retry::{self, Catcher};
 
-impl Execution {
-    pub(super) fn failed(
-        &self,
-        branch: &Branch,
-        visit: &Visit,
-        state: &State,
-        failure: &Failure,
-        now: Timestamp,
-        random: &mut dyn Randomness,
-    ) -> Event {
-        let from_branch = visit.kind == StateType::Parallel;
-        let Some(handlers) = state.handlers() else {
-            return uncaught(branch, failure.clone());
-        };
-        if let Some((rule, retrier)) = retry::retrier(&handlers.retry, &visit.retries, failure, from_branch) {
-            let used = visit.retries.get(rule).copied().unwrap_or(0);
-            let until = now
-                .checked_add(retrier.wait(used, random))
-                .unwrap_or(Timestamp::MAX);
-            return Event::RetryScheduled { rule, until };
-        }
-        let Some(catcher) = handlers
-            .catch
-            .iter()
-            .find(|rule| retry::names(&rule.errors, failure, from_branch))
-        else {
-            return uncaught(branch, failure.clone());
-        };
-        match caught(catcher, visit, failure) {
-            Ok(output) => Event::StateExited {
-                kind: visit.kind,
-                name: visit.state.clone(),
-                output,
-                next: Some(catcher.next.clone()),
-            },
-            // What goes wrong in a Catch is not caught again.
-            Err(failure) => uncaught(branch, failure),
-        }
+pub(super) fn failed(
+    branch: &Branch,
+    visit: &Visit,
+    state: &State,
+    failure: &Failure,
+    now: Timestamp,
+    random: &mut dyn Randomness,
+) -> Event {
+    let from_branch = visit.kind == StateType::Parallel;
+    let Some(handlers) = state.handlers() else {
+        return uncaught(branch, failure.clone());
+    };
+    if let Some((rule, retrier)) =
+        retry::retrier(&handlers.retry, &visit.retries, failure, from_branch)
+    {
+        let used = visit.retries.get(rule).copied().unwrap_or(0);
+        let until = now
+            .checked_add(retrier.wait(used, random))
+            .unwrap_or(Timestamp::MAX);
+        return Event::RetryScheduled { rule, until };
+    }
+    let Some(catcher) = handlers
+        .catch
+        .iter()
+        .find(|rule| retry::names(&rule.errors, failure, from_branch))
+    else {
+        return uncaught(branch, failure.clone());
+    };
+    match caught(catcher, visit, failure) {
+        Ok(output) => Event::StateExited {
+            kind: visit.kind,
+            name: visit.state.clone(),
+            output,
+            next: Some(catcher.next.clone()),
+        },
+        // What goes wrong in a Catch is not caught again.
+        Err(failure) => uncaught(branch, failure),
     }
 }
 

@@ -203,7 +203,7 @@ impl Execution {
             let (branch, event) = if let Some(&branch) = self.ready.front() {
                 self.decide(branch, turn.now, turn.random)
             } else if let Some((_, due)) = self.next_due().filter(|(at, _)| *at <= turn.now) {
-                self.fire(due, turn.random)
+                self.fire(&due, turn.random)
             } else {
                 return;
             };

@@ -24,7 +24,7 @@ pub(super) enum At {
     /// On the way into a state.
     Arriving { state: String, input: Value },
     /// In a state.
-    In(Visit),
+    In(Box<Visit>),
     /// At its end.
     Done { output: Value },
     /// A failure that nothing on this line caught, and the type of the state it happened in.

@@ -20,6 +20,7 @@ const LONGEST_TEXT: usize = 10_000;
 macro_rules! functions {
     ($($name:ident $least:literal ..= $most:expr),* $(,)?) => {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[expect(clippy::upper_case_acronyms, reason = "the names of the language")]
         pub(super) enum Function { $($name),* }
 
         impl Function {

@@ -122,10 +122,10 @@ impl Segment {
         match (self, value) {
             (Self::Field(name), Value::Object(map)) => found.extend(map.get(name)),
             (Self::Fields(names), Value::Object(map)) => {
-                found.extend(names.iter().filter_map(|name| map.get(name)))
+                found.extend(names.iter().filter_map(|name| map.get(name)));
             }
             (Self::Index(index), Value::Array(items)) => {
-                found.extend(position(*index, items.len()).and_then(|at| items.get(at)))
+                found.extend(position(*index, items.len()).and_then(|at| items.get(at)));
             }
             (Self::Indexes(indexes), Value::Array(items)) => {
                 found.extend(
@@ -144,10 +144,8 @@ impl Segment {
             (Self::Filter(filter), Value::Array(items)) => {
                 found.extend(items.iter().filter(|item| filter.accepts(item, root)));
             }
-            (Self::Filter(filter), Value::Object(_)) => {
-                if filter.accepts(value, root) {
-                    found.push(value);
-                }
+            (Self::Filter(filter), Value::Object(_)) if filter.accepts(value, root) => {
+                found.push(value);
             }
             (Self::Descend, _) => descend(value, found),
             _ => {}

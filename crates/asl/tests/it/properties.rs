@@ -1,1 +1,429 @@
-//! x
+//! What must hold for any machine and any world: a journal cut off anywhere can be taken up again, and nothing that
+//! can be written down brings the interpreter down.
+
+use std::sync::Arc;
+
+use asl::{Definition, Entry, Event, Execution, Happened, Randomness, Status};
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use crate::driver::{begin, identity};
+
+/// Draws by number. How many there were before can be read off a journal, so that a step taken up in its middle draws
+/// what it would have drawn.
+struct Numbered(u64);
+
+impl Numbered {
+    /// The machines here draw only for tokens and for jitter.
+    fn after(journal: &[Entry]) -> Self {
+        let draws = |entry: &&Entry| {
+            matches!(
+                entry.event,
+                Event::TaskScheduled { token: Some(_), .. } | Event::RetryScheduled { .. }
+            )
+        };
+        Self(journal.iter().filter(draws).count() as u64)
+    }
+}
+
+impl Randomness for Numbered {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        self.0 += 1;
+        let mixed = self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes();
+        bytes
+            .iter_mut()
+            .zip(mixed.into_iter().cycle())
+            .for_each(|(byte, mixed)| *byte = mixed);
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Pass,
+    Wait(u8),
+    Task {
+        resource: u8,
+        timeout: Option<u8>,
+        heartbeat: bool,
+        retry: Option<(u8, u8)>,
+        catch: Option<u8>,
+    },
+    Choice(u8),
+    Parallel {
+        branches: Vec<Vec<Kind>>,
+        retry: Option<(u8, u8)>,
+        catch: Option<u8>,
+    },
+    Fail,
+}
+
+fn retry() -> impl Strategy<Value = Option<(u8, u8)>> {
+    prop::option::of((1..4_u8, 0..3_u8))
+}
+
+fn kind() -> impl Strategy<Value = Kind> {
+    let task = (
+        0..3_u8,
+        prop::option::of(5..20_u8),
+        any::<bool>(),
+        retry(),
+        prop::option::of(any::<u8>()),
+    );
+    let leaf = prop_oneof![
+        2 => Just(Kind::Pass),
+        2 => (0..9_u8).prop_map(Kind::Wait),
+        5 => task.prop_map(|(resource, timeout, heartbeat, retry, catch)| Kind::Task { resource, timeout, heartbeat, retry, catch }),
+        1 => any::<u8>().prop_map(Kind::Choice),
+        1 => Just(Kind::Fail),
+    ];
+    leaf.prop_recursive(2, 24, 3, |inner| {
+        let branches = prop::collection::vec(prop::collection::vec(inner, 1..3), 1..4);
+        (branches, retry(), prop::option::of(any::<u8>())).prop_map(|(branches, retry, catch)| {
+            Kind::Parallel {
+                branches,
+                retry,
+                catch,
+            }
+        })
+    })
+}
+
+/// Writes a machine whose states lead forward only, so that it ends.
+fn machine(kinds: &[Kind], names: &mut usize) -> Value {
+    let first = *names;
+    *names += kinds.len() + 1;
+    let end = first + kinds.len();
+    let name = |n: usize| format!("S{n}");
+    let mut states = Map::new();
+    for (n, kind) in kinds.iter().enumerate() {
+        let (this, next) = (first + n, first + n + 1);
+        let later = |pick: u8| name(next + usize::from(pick) % (end + 1 - next));
+        let mut state = match kind {
+            Kind::Pass => {
+                json!({"Type": "Pass", "Parameters": {"n.$": "States.ArrayLength(States.Array(1, 2))", "in.$": "$$.State.Name"}})
+            }
+            Kind::Wait(seconds) => json!({"Type": "Wait", "Seconds": seconds}),
+            Kind::Fail => json!({"Type": "Fail", "Error": "Given", "Cause": "up"}),
+            Kind::Choice(pick) => json!({
+                "Type": "Choice",
+                "Choices": [{"Variable": "$.n", "IsPresent": true, "Next": later(*pick)}],
+                "Default": name(next)
+            }),
+            Kind::Task {
+                resource,
+                timeout,
+                heartbeat,
+                ..
+            } => {
+                let mut state = match resource {
+                    0 => {
+                        json!({"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:111111111111:function:f"})
+                    }
+                    1 => {
+                        json!({"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": {"FunctionName": "f"}})
+                    }
+                    _ => json!({
+                        "Type": "Task",
+                        "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
+                        "Parameters": {"FunctionName": "f", "Payload": {"t.$": "$$.Task.Token", "r.$": "$$.State.RetryCount"}}
+                    }),
+                };
+                if let Some(seconds) = timeout {
+                    state["TimeoutSeconds"] = json!(seconds);
+                }
+                if *heartbeat {
+                    state["HeartbeatSeconds"] = json!(4);
+                }
+                state
+            }
+            Kind::Parallel { branches, .. } => {
+                json!({"Type": "Parallel", "Branches": branches.iter().map(|kinds| machine(kinds, names)).collect::<Vec<_>>()})
+            }
+        };
+        if let Kind::Task { retry, catch, .. } | Kind::Parallel { retry, catch, .. } = kind {
+            if let Some((interval, attempts)) = retry {
+                let rule = json!({"ErrorEquals": ["States.ALL"], "IntervalSeconds": interval, "MaxAttempts": attempts, "JitterStrategy": "FULL"});
+                state["Retry"] = json!([rule]);
+            }
+            if let Some(pick) = catch {
+                state["Catch"] = json!([{"ErrorEquals": ["States.ALL"], "Next": later(*pick)}]);
+            }
+        }
+        if !matches!(kind, Kind::Choice(_) | Kind::Fail) {
+            state["Next"] = json!(name(next));
+        }
+        states.insert(name(this), state);
+    }
+    states.insert(name(end), json!({"Type": "Pass", "End": true}));
+    // After a Fail nothing is reached; what is not is left out, as a definition must.
+    let mut reached = std::collections::HashSet::from([name(first)]);
+    for n in first..=end {
+        if reached.contains(&name(n)) {
+            let text = states[&name(n)].to_string();
+            reached.extend(
+                (n + 1..=end)
+                    .map(name)
+                    .filter(|target| text.contains(&format!("\":\"{target}\""))),
+            );
+        }
+    }
+    states.retain(|name, _| reached.contains(name));
+    json!({"StartAt": name(first), "States": states})
+}
+
+#[derive(Clone, Debug)]
+struct Move {
+    seconds: u8,
+    pick: u8,
+    what: u8,
+}
+
+fn moves() -> impl Strategy<Value = Vec<Move>> {
+    let one = (0..6_u8, any::<u8>(), 0..24_u8).prop_map(|(seconds, pick, what)| Move {
+        seconds,
+        pick,
+        what,
+    });
+    prop::collection::vec(one, 1..40)
+}
+
+/// What the world does next: mostly something about an open task.
+fn happened(execution: &Execution, next: &Move) -> Happened {
+    let tasks = execution.open_tasks();
+    let Some(open) = tasks.get(usize::from(next.pick) % tasks.len().max(1)) else {
+        return Happened::TimerFired;
+    };
+    let task = open.task;
+    let error = Some(["Mine", "States.Timeout", "Other"][usize::from(next.what) % 3].to_owned());
+    match (next.what, &open.token) {
+        (0, _) if next.pick > 240 => Happened::Stopped {
+            error: None,
+            cause: None,
+        },
+        (0..=1, _) => Happened::TimerFired,
+        (2..=4, _) => Happened::TaskStarted { task },
+        (5..=7, Some(_)) => Happened::TaskSubmitted {
+            task,
+            output: json!({"StatusCode": 200}),
+        },
+        (8..=12, _) => Happened::TaskFailed {
+            task,
+            error,
+            cause: None,
+        },
+        (13, _) => Happened::TaskTimedOut { task, cause: None },
+        (_, None) => Happened::TaskSucceeded {
+            task,
+            output: json!({"n": next.pick}),
+        },
+        (14..=15, Some(token)) => Happened::TokenFailed {
+            token: token.clone(),
+            error,
+            cause: Some("c".into()),
+        },
+        (_, Some(token)) => Happened::TokenSucceeded {
+            token: token.clone(),
+            output: json!([next.pick]),
+        },
+    }
+}
+
+/// Each call: what happened, when, and how many entries there were before it.
+type Calls = Vec<(Happened, Timestamp, usize)>;
+
+fn play(definition: &Arc<Definition>, moves: &[Move]) -> (Execution, Vec<Entry>, Calls) {
+    let (mut now, mut random) = (begin(), Numbered(0));
+    let (mut execution, step) =
+        Execution::start(definition.clone(), identity(), "{}", now, &mut random).unwrap();
+    let (mut journal, mut calls) = (step.entries, Vec::new());
+    for next in moves {
+        now += SignedDuration::from_secs(next.seconds.into());
+        let happened = happened(&execution, next);
+        calls.push((happened.clone(), now, journal.len()));
+        journal.extend(execution.handle(happened, now, &mut random).entries);
+    }
+    (execution, journal, calls)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_journal_cut_off_anywhere_goes_on_as_if_it_had_not(
+        kinds in prop::collection::vec(kind(), 1..5),
+        timeout in prop::option::of(20..90_u8),
+        moves in moves(),
+    ) {
+        let mut definition = machine(&kinds, &mut 0);
+        if let Some(timeout) = timeout {
+            definition["TimeoutSeconds"] = json!(timeout);
+        }
+        let definition = Arc::new(Definition::parse(&definition.to_string()).unwrap());
+        let (execution, journal, calls) = play(&definition, &moves);
+        let text = serde_json::to_string(&journal).unwrap();
+        let read: Vec<Entry> = serde_json::from_str(&text).unwrap();
+        prop_assert_eq!(&read, &journal);
+        prop_assert_eq!(&Execution::replay(definition.clone(), &journal).unwrap(), &execution);
+
+        for (n, (happened, now, before)) in calls.iter().enumerate() {
+            let after = calls.get(n + 1).map_or(journal.len(), |call| call.2);
+            for cut in *before..=after {
+                // The call's entries are lost from `cut` on; the world says once more what it said.
+                let mut resumed = Execution::replay(definition.clone(), &journal[..cut]).unwrap();
+                let step = resumed.handle(happened.clone(), *now, &mut Numbered::after(&journal[..cut]));
+                prop_assert_eq!(&journal[cut..after], &step.entries[..], "cut at {} of {}..{}", cut, before, after);
+            }
+        }
+    }
+
+    #[test]
+    fn ids_count_up_and_point_back(kinds in prop::collection::vec(kind(), 1..5), moves in moves()) {
+        let definition = Arc::new(Definition::parse(&machine(&kinds, &mut 0).to_string()).unwrap());
+        let (execution, journal, _) = play(&definition, &moves);
+        let history: Vec<Value> = asl::history(&journal, true).collect();
+        for (n, event) in history.iter().enumerate() {
+            prop_assert_eq!(event["id"].as_u64(), Some(n as u64 + 1));
+            prop_assert!(event["previousEventId"].as_u64() < Some(n as u64 + 1));
+        }
+        let entered = history.iter().filter(|event| event["type"].as_str().unwrap().ends_with("StateEntered")).count();
+        let left = history.iter().filter(|event| event["type"].as_str().unwrap().ends_with("StateExited")).count();
+        prop_assert!(left <= entered);
+        let ended = history.last().unwrap()["type"].as_str().unwrap().starts_with("Execution");
+        prop_assert_eq!(ended, execution.status() != &Status::Running);
+        if execution.status() != &Status::Running {
+            prop_assert_eq!(execution.next_timer(), None);
+            prop_assert!(execution.open_tasks().is_empty());
+        }
+    }
+
+    #[test]
+    fn any_text_for_a_definition(text in any::<String>()) {
+        drop(Definition::parse(&text));
+    }
+
+    #[test]
+    fn any_path_or_call_in_any_place(
+        path in r"\$?\$?([.\[\]'*?@()&|!=<>:,\\ a0-9-]|\.\.|\[\*\]|\[\?\(|@\.a|States\.(Format|Array|MathAdd|UUID|ArrayRange)\(|'[^']?'|ä){0,12}",
+        field in 0..5_usize,
+        input in json_value(),
+    ) {
+        let name = ["InputPath", "OutputPath", "ResultPath", "Parameters", "Variable"][field];
+        let mut state = json!({"Type": "Pass", "End": true});
+        match field {
+            3 => state[name] = json!({"x.$": path}),
+            4 => {
+                let rule = json!({"Variable": path, "StringMatches": path, "Next": "E"});
+                state = json!({"Type": "Choice", "Choices": [rule], "Default": "E"});
+            }
+            _ => state[name] = json!(path),
+        }
+        let mut states = json!({"S": state});
+        if field == 4 {
+            states["E"] = json!({"Type": "Succeed"});
+        }
+        run_to_rest(&json!({"StartAt": "S", "States": states}), &input);
+    }
+
+    #[test]
+    fn a_good_definition_with_anything_anywhere(
+        kinds in prop::collection::vec(kind(), 1..4),
+        at in prop::collection::vec(any::<u8>(), 1..8),
+        value in json_value(),
+        input in json_value(),
+    ) {
+        let mut definition = machine(&kinds, &mut 0);
+        put_somewhere(&mut definition, &at, value);
+        run_to_rest(&definition, &input);
+    }
+}
+
+/// Runs what can be run, failing every task, for a bounded time of the machine's own.
+fn run_to_rest(definition: &Value, input: &Value) {
+    let Ok(definition) = Definition::parse(&definition.to_string()) else {
+        return;
+    };
+    let (mut now, mut random) = (begin(), Numbered(0));
+    let (mut execution, _) = Execution::start(
+        Arc::new(definition),
+        identity(),
+        &input.to_string(),
+        now,
+        &mut random,
+    )
+    .unwrap();
+    for _ in 0..50 {
+        let happened = match execution.open_tasks().first() {
+            Some(open) => Happened::TaskFailed {
+                task: open.task,
+                error: Some("E".into()),
+                cause: None,
+            },
+            None => Happened::TimerFired,
+        };
+        now = execution.next_timer().unwrap_or(now).max(now);
+        execution.handle(happened, now, &mut random);
+    }
+}
+
+fn json_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        (-1e300..1e300_f64).prop_map(Value::from),
+        prop_oneof![
+            Just("S1"),
+            Just("$"),
+            Just("$.a"),
+            Just("$$"),
+            Just("States.UUID()"),
+            Just("Pass"),
+            Just("Map"),
+            Just("a")
+        ]
+        .prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        let name = prop_oneof![
+            Just("a"),
+            Just("a.$"),
+            Just("Type"),
+            Just("Next"),
+            Just("States"),
+            Just("n"),
+            Just("Retry")
+        ];
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec((name, inner), 0..4).prop_map(|fields| Value::Object(
+                fields
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .collect()
+            )),
+        ]
+    })
+}
+
+/// Walks down by the numbers and puts the value where it ends up.
+fn put_somewhere(place: &mut Value, at: &[u8], new: Value) {
+    let below = at.split_first().and_then(|(&step, rest)| {
+        let below: Vec<&mut Value> = match place {
+            Value::Object(map) => map.values_mut().collect(),
+            Value::Array(items) => items.iter_mut().collect(),
+            _ => Vec::new(),
+        };
+        let count = below.len();
+        Some((
+            below
+                .into_iter()
+                .nth(usize::from(step).checked_rem(count)?)?,
+            rest,
+        ))
+    });
+    match below {
+        Some((below, rest)) => put_somewhere(below, rest, new),
+        None => *place = new,
+    }
+}
