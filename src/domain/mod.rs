@@ -15,6 +15,7 @@ pub mod link;
 pub mod policy;
 pub mod request;
 pub mod request_fields;
+mod request_terms;
 pub mod schedule;
 pub mod signer;
 pub mod task_token;

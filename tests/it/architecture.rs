@@ -31,6 +31,9 @@ const EMBEDDED: &[&str] = &["aws_local", "asl"];
 /// A file longer than this has two subjects.
 const LONGEST_FILE: usize = 450;
 
+/// Tests are lists: they may be longer.
+const LONGEST_TESTS: usize = 700;
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -262,6 +265,12 @@ fn the_libraries_do_not_know_the_service() {
     assert_none(&faults);
 }
 
+fn is_tests(file: &Path) -> bool {
+    file.file_stem()
+        .and_then(|stem| stem.to_str())
+        .is_some_and(|stem| stem == "tests" || stem.ends_with("_tests"))
+}
+
 #[test]
 fn files_are_short_and_say_what_they_are_for() {
     let mut faults = Vec::new();
@@ -269,7 +278,12 @@ fn files_are_short_and_say_what_they_are_for() {
         for file in files(folder, "rs") {
             let text = read(&file);
             let lines = text.lines().count();
-            if lines > LONGEST_FILE {
+            let longest = if is_tests(&file) {
+                LONGEST_TESTS
+            } else {
+                LONGEST_FILE
+            };
+            if lines > longest {
                 faults.push(format!(
                     "{}: {lines} lines; which two subjects does it have?",
                     file.display()
@@ -332,7 +346,7 @@ fn documents_name_only_files_that_exist() {
     }
     assert_none(&faults);
     assert!(
-        seen >= 10,
+        seen >= 40,
         "only {seen} paths found: are they still in backticks?"
     );
 }

@@ -1,3 +1,5 @@
+//! The Step Functions API, as an SDK would call it.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

@@ -1,0 +1,106 @@
+"""The embedded AWS under clients that nobody here wrote: boto3 and the AWS CLI, unmodified."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+from demo import BOB, fetch
+
+
+def invoke(demo, function: str, payload: dict) -> tuple[dict, str | None]:
+    """The function's answer, and its error's kind if it failed."""
+    answer = demo.client("lambda").invoke(FunctionName=function, Payload=json.dumps(payload))
+    return json.loads(answer["Payload"].read()), answer.get("FunctionError")
+
+
+def test_step_functions_by_boto3(demo, approval):
+    client = demo.client("stepfunctions")
+    machine = client.describe_state_machine(stateMachineArn=demo.state_machine())
+    assert set(json.loads(machine["definition"])) >= {"StartAt", "States"}
+    execution = client.describe_execution(executionArn=approval.execution)
+    assert execution["status"] == "RUNNING"
+    assert json.loads(execution["input"])["documentId"] == approval.document
+    events = client.get_execution_history(executionArn=approval.execution)["events"]
+    assert [event["id"] for event in events] == list(range(1, len(events) + 1))
+    types = [event["type"] for event in events]
+    assert types[0] == "ExecutionStarted"
+    assert {"ParallelStateEntered", "TaskScheduled", "TaskStarted"} <= set(types)
+    with pytest.raises(client.exceptions.ExecutionDoesNotExist):
+        client.describe_execution(executionArn=approval.execution + "x")
+
+
+def test_completing_from_code_is_for_the_operations_function_alone(demo, approval):
+    request = {"action": "complete", "documentId": approval.document}
+    refusal, error = invoke(demo, "countersign-intake", request)
+    assert error is not None, refusal
+    assert refusal["errorType"] == "Approval.InvalidRequest"
+    assert demo.execution(approval.execution)["status"] == "RUNNING"
+
+    done, error = invoke(demo, "countersign-operations", request)
+    assert error is None, done
+    execution = demo.ended(approval.execution)
+    assert execution["status"] == "SUCCEEDED"
+    assert json.loads(execution["output"])[1]["signature"] == f"Bob signed {approval.document}"
+    # Nothing is pending any more.
+    _, error = invoke(demo, "countersign-operations", request)
+    assert error is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"taskToken": None}, "taskToken"),
+        ({"taskToken": "a" * 2049}, "taskToken"),
+        ({"signers": []}, "signers"),
+        ({"signers": [{"name": "Bob", "email": "nowhere"}]}, "email"),
+        ({"titel": "x"}, "titel"),
+        ({"title": "Sign\r\nBcc: all@example.com"}, "title"),
+        ({"message": "x" * 300_000}, "message"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else value,
+)
+def test_wrong_requests_are_refused_by_the_field_s_name(demo, change, named):
+    request = {"taskToken": "t" * 100, "title": "Sign document 0", "signers": [{"name": "Eve", "email": "eve@example.com"}]}
+    request = {name: value for name, value in (request | change).items() if value is not None}
+    refusal, error = invoke(demo, "countersign-intake", request)
+    assert error is not None
+    assert refusal["errorType"] == "Approval.InvalidRequest"
+    assert named in refusal["errorMessage"]
+    assert demo.mails("eve@example.com") == []
+
+
+def test_mails_and_tables_by_boto3(demo, approval):
+    assert demo.client("sesv2").list_email_identities()["EmailIdentities"]
+    tables = demo.client("dynamodb").list_tables()["TableNames"]
+    assert len(tables) == 1
+    # What is in the table opens no page and ends no wait.
+    dump = json.dumps(demo.client("dynamodb").scan(TableName=tables[0])["Items"], default=repr)
+    assert approval.document in dump
+    assert approval.link.rpartition("/")[2] not in dump
+
+
+def test_an_unknown_operation_is_refused_by_name(demo):
+    with pytest.raises(ClientError) as refused:
+        demo.client("stepfunctions").test_state(definition="{}", roleArn="arn:aws:iam::123456789012:role/any")
+    assert "TestState" in str(refused.value)
+
+
+def test_the_mailbox_page_is_for_people_and_for_programs(demo, approval):
+    page = fetch(demo.mailbox).text
+    assert f"document {approval.document}" in page
+    assert any(approval.document in mail["subject"] for mail in demo.mails(BOB))
+
+
+def test_the_aws_cli(demo, approval):
+    done = subprocess.run(
+        [Path(sys.executable).with_name("aws"), "--endpoint-url", demo.aws, "--region", "us-east-1"]
+        + ["stepfunctions", "list-executions", "--state-machine-arn", demo.state_machine()],
+        capture_output=True, text=True, timeout=60,
+        env={**os.environ, "AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_EC2_METADATA_DISABLED": "true"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert approval.execution in {execution["executionArn"] for execution in json.loads(done.stdout)["executions"]}
