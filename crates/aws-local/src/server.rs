@@ -29,7 +29,9 @@ pub(crate) async fn serve(
             .map(Body::from)
         }
     });
-    axum::serve(listener, app).with_graceful_shutdown(shutdown).await
+    axum::serve(listener, app)
+        .with_graceful_shutdown(shutdown)
+        .await
 }
 
 /// Answers one request that came over the network.
@@ -58,7 +60,8 @@ fn is_loopback(request: &Request<Bytes>) -> bool {
         .headers()
         .get(header::HOST)
         .and_then(|host| host.to_str().ok());
-    let Some(host) = host.or_else(|| request.uri().authority().map(http::uri::Authority::as_str)) else {
+    let Some(host) = host.or_else(|| request.uri().authority().map(http::uri::Authority::as_str))
+    else {
         return false;
     };
     let name = match host.strip_prefix('[') {
@@ -86,6 +89,46 @@ fn plain(status: StatusCode, text: &'static str) -> Response<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn the_port_answers_until_it_is_shut() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+        let options = crate::Options::in_memory(|| "2026-11-21T09:00:00Z".parse().expect("a time"));
+        let aws = crate::AwsLocal::start(options).await.expect("it starts");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (shut, shutdown) = tokio::sync::oneshot::channel::<()>();
+        let serving = tokio::spawn(async move {
+            let shutdown = async {
+                let _ = shutdown.await;
+            };
+            aws.serve(listener, shutdown).await
+        });
+        for (host, expected) in [("localhost", "200 OK"), ("evil.example", "403 Forbidden")] {
+            let mut stream = tokio::net::TcpStream::connect(address)
+                .await
+                .expect("a connection");
+            let request = format!(
+                "POST / HTTP/1.1\r\nhost: {host}\r\nx-amz-target: DynamoDB_20120810.ListTables\r\n\
+                 content-length: 2\r\nconnection: close\r\n\r\n{{}}"
+            );
+            stream
+                .write_all(request.as_bytes())
+                .await
+                .expect("it is sent");
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.expect("an answer");
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {expected}")),
+                "{answer}"
+            );
+        }
+        shut.send(()).expect("it still runs");
+        serving.await.expect("no panic").expect("no error");
+    }
 
     #[test]
     fn only_loopback_hosts_are_answered() {

@@ -10,7 +10,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use asl::{Command, Definition, Execution, Happened, Identity, Refused, StartTask, Status, Step, TaskId};
+use asl::{
+    Command, Definition, Execution, Happened, Identity, Refused, StartTask, Status, Step, TaskId,
+};
 use jiff::Timestamp;
 use tokio::sync::Mutex as AsyncMutex;
 
@@ -137,7 +139,10 @@ impl Engine {
             return Ok(Err(other));
         }
         self.go_on(id, &execution, started);
-        *live = Some(Live { execution, steps: 1 });
+        *live = Some(Live {
+            execution,
+            steps: 1,
+        });
         self.release(id, &slot, live);
         Ok(Ok(()))
     }
@@ -163,7 +168,10 @@ impl Engine {
         happened: Happened,
     ) -> Result<Option<Refused>, AwsError> {
         // Taken out until the step is durable: after a failure the journal is what counts.
-        let Live { mut execution, steps } = match live.take() {
+        let Live {
+            mut execution,
+            steps,
+        } = match live.take() {
             Some(live) => live,
             None => self.load(id).await?,
         };
@@ -188,7 +196,12 @@ impl Engine {
     }
 
     /// Says of each task that is to be started that it has, so that both are one entry in the file.
-    fn tell_started(&self, execution: &mut Execution, step: &mut Step, now: Timestamp) -> Vec<StartTask> {
+    fn tell_started(
+        &self,
+        execution: &mut Execution,
+        step: &mut Step,
+        now: Timestamp,
+    ) -> Vec<StartTask> {
         let mut started = Vec::new();
         for command in std::mem::take(&mut step.commands) {
             if let Command::StartTask(task) = command {
@@ -219,7 +232,10 @@ impl Engine {
             let happened = engine.run_task(task).await;
             if let Err(error) = engine.happen(id, happened).await {
                 // The task is run again when the file can be used again, after a restart.
-                tracing::debug!(aws.error.code = error.code(), "a task's result could not be kept");
+                tracing::debug!(
+                    aws.error.code = error.code(),
+                    "a task's result could not be kept"
+                );
             }
             lock(&engine.running).remove(&key);
         });
@@ -267,8 +283,8 @@ impl Engine {
             .store
             .read(move |connection| machines::definition(connection, revision))
             .await?;
-        let definition =
-            Definition::parse(&text).map_err(|error| AwsError::internal("InternalServerError", error))?;
+        let definition = Definition::parse(&text)
+            .map_err(|error| AwsError::internal("InternalServerError", error))?;
         let definition = Arc::new(definition);
         let mut definitions = lock(&self.definitions);
         if definitions.len() >= DEFINITIONS {

@@ -1,5 +1,3 @@
-//! The Step Functions API, as an SDK would call it.
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -17,7 +15,8 @@ fn options(data: Option<&std::path::Path>) -> Options {
         tokio::time::Instant::now(),
         "2026-11-21T09:00:00Z".parse::<Timestamp>().expect("a time"),
     );
-    let clock = move || epoch + jiff::SignedDuration::try_from(begin.elapsed()).expect("a duration");
+    let clock =
+        move || epoch + jiff::SignedDuration::try_from(begin.elapsed()).expect("a duration");
     Options {
         data: data.map(Into::into),
         ..Options::in_memory(clock)
@@ -78,7 +77,12 @@ async fn ended(aws: &AwsLocal, execution: &Value) -> Value {
 }
 
 async fn events(aws: &AwsLocal, execution: &Value) -> Vec<String> {
-    let history = ok(aws, "GetExecutionHistory", json!({"executionArn": execution})).await;
+    let history = ok(
+        aws,
+        "GetExecutionHistory",
+        json!({"executionArn": execution}),
+    )
+    .await;
     let events = history["events"].as_array().expect("events");
     events
         .iter()
@@ -109,7 +113,10 @@ fn document_signing() -> Value {
 }
 
 /// The functions of [`document_signing`]; the token ends in the channel.
-fn register(aws: &AwsLocal, invocations: &Arc<AtomicUsize>) -> tokio::sync::mpsc::UnboundedReceiver<String> {
+fn register(
+    aws: &AwsLocal,
+    invocations: &Arc<AtomicUsize>,
+) -> tokio::sync::mpsc::UnboundedReceiver<String> {
     let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
     let count = Arc::clone(invocations);
     aws.register_function(
@@ -159,7 +166,8 @@ async fn a_document_is_signed_by_a_function_and_by_a_person() {
     assert_eq!(ok(&aws, "SendTaskSuccess", answer.clone()).await, json!({}));
     let described = ended(&aws, &execution).await;
     assert_eq!(described["status"], "SUCCEEDED");
-    let output: Value = serde_json::from_str(described["output"].as_str().expect("text")).expect("JSON");
+    let output: Value =
+        serde_json::from_str(described["output"].as_str().expect("text")).expect("JSON");
     assert_eq!(output[0]["Payload"]["signature"], "Alice signed 3");
     assert_eq!(output[0]["StatusCode"], 200);
     assert_eq!(output[1], json!({"signature": "Bob signed 3"}));
@@ -170,7 +178,10 @@ async fn a_document_is_signed_by_a_function_and_by_a_person() {
         "TaskTimedOut: Task Timed Out: 'Provided task does not exist anymore'"
     );
     let activity = aws.activity().await;
-    assert_eq!((activity.running_executions, activity.next_timer), (0, None));
+    assert_eq!(
+        (activity.running_executions, activity.next_timer),
+        (0, None)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -187,7 +198,12 @@ async fn a_token_times_out_in_virtual_time() {
     );
     let late = refused(&aws, "SendTaskHeartbeat", json!({"taskToken": token})).await;
     assert!(late.starts_with("TaskTimedOut"), "{late}");
-    let unknown = refused(&aws, "SendTaskFailure", json!({"taskToken": "never given out"})).await;
+    let unknown = refused(
+        &aws,
+        "SendTaskFailure",
+        json!({"taskToken": "never given out"}),
+    )
+    .await;
     assert_eq!(unknown, "InvalidToken: Invalid Token: 'Invalid token'");
     let no_json = refused(
         &aws,
@@ -262,7 +278,8 @@ async fn a_killed_execution_goes_on() {
 #[tokio::test(start_paused = true)]
 async fn a_timer_that_passed_while_nobody_ran_fires_late() {
     let folder = crate::testing::folder("timers");
-    let definition = json!({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 3600, "End": true}}});
+    let definition =
+        json!({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 3600, "End": true}}});
     let first = options(Some(folder.path()));
     let aws = AwsLocal::start(first.clone()).await.expect("it starts");
     let machine = create(&aws, "wait", &definition).await;
@@ -295,8 +312,7 @@ async fn a_functions_error_is_the_tasks() {
         function(|invocation| async move { panic!("{}", invocation.payload) }),
     );
     let run = async |resource: &str, name: &str| {
-        let task =
-            json!({"Type": "Task", "Resource": resource, "Parameters": {"FunctionName": name}, "End": true});
+        let task = json!({"Type": "Task", "Resource": resource, "Parameters": {"FunctionName": name}, "End": true});
         let machine = create(&aws, name, &json!({"StartAt": "T", "States": {"T": task}})).await;
         let described = ended(&aws, &start(&aws, &machine, &json!({})).await).await;
         (
@@ -327,7 +343,8 @@ async fn a_functions_error_is_the_tasks() {
 #[tokio::test(start_paused = true)]
 async fn starting_is_idempotent_by_name_while_it_runs() {
     let aws = AwsLocal::start(options(None)).await.expect("it starts");
-    let wait = json!({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 60, "End": true}}});
+    let wait =
+        json!({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 60, "End": true}}});
     let machine = create(&aws, "wait", &wait).await;
     let body = |input: &str| json!({"stateMachineArn": machine, "name": "one", "input": input});
     let first = ok(&aws, "StartExecution", body("{}")).await;
@@ -357,7 +374,11 @@ async fn starting_is_idempotent_by_name_while_it_runs() {
     )
     .await;
     assert_eq!(
-        (&described["status"], &described["error"], &described["cause"]),
+        (
+            &described["status"],
+            &described["error"],
+            &described["cause"]
+        ),
         (&json!("ABORTED"), &json!("Why"), &json!("because"))
     );
     assert_eq!(aws.activity().await.next_timer, None);
@@ -372,7 +393,8 @@ async fn machines_are_created_changed_and_deleted() {
         machine,
         "the same again is the same"
     );
-    let wait = json!({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 60, "End": true}}});
+    let wait =
+        json!({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 60, "End": true}}});
     let body = json!({"name": "pass", "definition": wait.to_string(), "roleArn": ROLE});
     assert!(
         refused(&aws, "CreateStateMachine", body)
@@ -385,16 +407,31 @@ async fn machines_are_created_changed_and_deleted() {
         ok(&aws, "UpdateStateMachine", update).await["revisionId"],
         updated["revisionId"]
     );
-    let described = ok(&aws, "DescribeStateMachine", json!({"stateMachineArn": machine})).await;
+    let described = ok(
+        &aws,
+        "DescribeStateMachine",
+        json!({"stateMachineArn": machine}),
+    )
+    .await;
     assert_eq!(described["definition"], wait.to_string());
     assert_eq!(described["revisionId"], updated["revisionId"]);
 
     let execution = start(&aws, &machine, &json!({})).await;
-    ok(&aws, "DeleteStateMachine", json!({"stateMachineArn": machine})).await;
+    ok(
+        &aws,
+        "DeleteStateMachine",
+        json!({"stateMachineArn": machine}),
+    )
+    .await;
     let more = refused(&aws, "StartExecution", json!({"stateMachineArn": machine})).await;
     assert!(more.starts_with("StateMachineDeleting"), "{more}");
     assert_eq!(ended(&aws, &execution).await["status"], "SUCCEEDED");
-    let gone = refused(&aws, "DescribeStateMachine", json!({"stateMachineArn": machine})).await;
+    let gone = refused(
+        &aws,
+        "DescribeStateMachine",
+        json!({"stateMachineArn": machine}),
+    )
+    .await;
     assert!(gone.starts_with("StateMachineDoesNotExist"), "{gone}");
     let of_execution = json!({"executionArn": execution});
     let described = ok(&aws, "DescribeStateMachineForExecution", of_execution).await;
@@ -464,8 +501,7 @@ async fn lists_and_histories_come_in_pages() {
 async fn wrong_requests_get_awss_errors() {
     let aws = AwsLocal::start(options(None)).await.expect("it starts");
     let machine = create(&aws, "pass", &pass()).await;
-    let create =
-        |name: &str, definition: &str| json!({"name": name, "definition": definition, "roleArn": ROLE});
+    let create = |name: &str, definition: &str| json!({"name": name, "definition": definition, "roleArn": ROLE});
     let none = "arn:aws:states:us-east-1:123456789012:stateMachine:none";
     for (operation, body, expected) in [
         (
@@ -523,7 +559,11 @@ async fn wrong_requests_get_awss_errors() {
             json!({"stateMachineArn": machine, "input": format!("\"{}\"", "x".repeat(262_143))}),
             "ValidationException",
         ),
-        ("DescribeExecution", json!({"executionArn": none}), "InvalidArn"),
+        (
+            "DescribeExecution",
+            json!({"executionArn": none}),
+            "InvalidArn",
+        ),
         (
             "ListExecutions",
             json!({"stateMachineArn": machine, "statusFilter": "succeeded"}),
@@ -559,13 +599,109 @@ async fn wrong_requests_get_awss_errors() {
         assert!(error.starts_with(expected), "{operation}: {error}");
     }
     let request = http::Request::post("/").header("x-amz-target", "AWSStepFunctions.TestState");
-    let response = aws.handle(request.body("{}".into()).expect("a request")).await;
+    let response = aws
+        .handle(request.body("{}".into()).expect("a request"))
+        .await;
     assert_eq!(response.status(), 501);
-    assert!(String::from_utf8_lossy(response.body()).contains("TestState of Step Functions isn't part of"));
+    assert!(
+        String::from_utf8_lossy(response.body())
+            .contains("TestState of Step Functions isn't part of")
+    );
     assert_eq!(
         ok(&aws, "ListStateMachines", json!({})).await["stateMachines"]
             .as_array()
             .map(Vec::len),
         Some(1)
     );
+}
+
+/// Cut off at many moments of its life, an execution ends as it would have, with each event once.
+#[tokio::test(start_paused = true)]
+async fn killed_at_any_moment_it_ends_the_same() {
+    let task = |name: &str, more: Value| {
+        let mut task = json!({
+            "Type": "Task",
+            "Resource": "arn:aws:states:::lambda:invoke",
+            "Parameters": {"FunctionName": "echo", "Payload.$": "$"},
+            "ResultSelector": {"n.$": "$.Payload.n"},
+        });
+        task.as_object_mut()
+            .expect("an object")
+            .extend(more.as_object().expect("an object").clone());
+        json!({"StartAt": name, "States": {name: task}})
+    };
+    let definition = json!({"StartAt": "First", "States": {
+        "First": {"Type": "Wait", "Seconds": 1, "Next": "Both"},
+        "Both": {"Type": "Parallel", "ResultPath": "$.both", "Next": "Then", "Branches": [
+            task("A", json!({"End": true})),
+            task("B", json!({"End": true, "TimeoutSeconds": 60})),
+        ]},
+        "Then": {"Type": "Wait", "Seconds": 1, "Next": "Last"},
+        "Last": {"Type": "Pass", "End": true},
+    }});
+    let folder = crate::testing::folder("kills");
+    let options = options(Some(folder.path()));
+    let begin = async || {
+        let aws = AwsLocal::start(options.clone()).await.expect("it starts");
+        aws.register_function(
+            "echo",
+            function(|invocation| async move {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                Ok(invocation.payload)
+            }),
+        );
+        aws.resume().await.expect("it goes on");
+        aws
+    };
+    let mut aws = begin().await;
+    let machine = create(&aws, "killed", &definition).await;
+    let mut executions = Vec::new();
+    for n in 0..30_u64 {
+        executions.push(start(&aws, &machine, &json!({"n": n})).await);
+        // From nothing to more than a whole life, by steps that share no period with it.
+        tokio::time::sleep(Duration::from_millis(n * 137)).await;
+        drop(aws);
+        aws = begin().await;
+    }
+    for (n, execution) in executions.iter().enumerate() {
+        let described = ended(&aws, execution).await;
+        let expected = json!({"n": n, "both": [{"n": n}, {"n": n}]});
+        assert_eq!(described["output"], expected.to_string(), "{described}");
+        let history = ok(
+            &aws,
+            "GetExecutionHistory",
+            json!({"executionArn": execution}),
+        )
+        .await;
+        let events = history["events"].as_array().expect("events");
+        let ids: Vec<_> = events
+            .iter()
+            .filter_map(|event| event["id"].as_u64())
+            .collect();
+        assert_eq!(ids, (1..=ids.len() as u64).collect::<Vec<_>>());
+        let of = |kind: &str| events.iter().filter(|event| event["type"] == kind).count();
+        assert_eq!(
+            (
+                of("TaskSucceeded"),
+                of("TaskScheduled"),
+                of("WaitStateExited")
+            ),
+            (2, 2, 2)
+        );
+    }
+    assert_eq!(aws.activity().await.running_executions, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_folder_has_one_owner() {
+    let folder = crate::testing::folder("owner");
+    let first = AwsLocal::start(options(Some(folder.path())))
+        .await
+        .expect("it starts");
+    let second = AwsLocal::start(options(Some(folder.path()))).await;
+    assert!(matches!(second, Err(crate::StartError::InUse)));
+    first.stop().await;
+    AwsLocal::start(options(Some(folder.path())))
+        .await
+        .expect("it is free");
 }

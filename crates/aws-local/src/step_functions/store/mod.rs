@@ -121,7 +121,10 @@ impl Store {
             })
         }));
         queued.map_err(|_| AwsError::ended())?;
-        receiver.await.map_err(|_| AwsError::ended())?.map_err(failed)
+        receiver
+            .await
+            .map_err(|_| AwsError::ended())?
+            .map_err(failed)
     }
 
     pub(crate) async fn read<T: Send + 'static>(
@@ -140,7 +143,11 @@ impl Store {
 }
 
 /// Writes what is queued until the store is gone. What is then still queued nobody waits for.
-async fn write_all(place: Place, connection: Connection, mut changes: mpsc::UnboundedReceiver<Change>) {
+async fn write_all(
+    place: Place,
+    connection: Connection,
+    mut changes: mpsc::UnboundedReceiver<Change>,
+) {
     let mut connection = connection;
     while let Some(first) = changes.recv().await {
         let mut batch = vec![first];
@@ -166,7 +173,10 @@ async fn write_all(place: Place, connection: Connection, mut changes: mpsc::Unbo
 /// Makes all changes of a batch in one transaction. When the commit fails their callers' channels close.
 fn commit(connection: &Connection, batch: Vec<Change>) -> rusqlite::Result<Vec<Told>> {
     let transaction = connection.unchecked_transaction()?;
-    let told = batch.into_iter().map(|change| change(&transaction)).collect();
+    let told = batch
+        .into_iter()
+        .map(|change| change(&transaction))
+        .collect();
     transaction.commit()?;
     Ok(told)
 }
@@ -176,10 +186,14 @@ fn apart<T>(
     transaction: &Transaction<'_>,
     change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
-    transaction.prepare_cached("SAVEPOINT change")?.execute([])?;
+    transaction
+        .prepare_cached("SAVEPOINT change")?
+        .execute([])?;
     let result = change(transaction);
     if result.is_err() {
-        transaction.prepare_cached("ROLLBACK TO change")?.execute([])?;
+        transaction
+            .prepare_cached("ROLLBACK TO change")?
+            .execute([])?;
     }
     transaction.prepare_cached("RELEASE change")?.execute([])?;
     result
