@@ -13,7 +13,9 @@ use crate::interface::{Identity, TaskId};
 use crate::resource::Resource;
 
 /// A line of execution: the machine itself (0), or a branch of a Parallel state, numbered in order of start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default,
+)]
 #[serde(transparent)]
 pub struct BranchId(pub u32);
 
@@ -21,7 +23,10 @@ impl BranchId {
     /// The machine's own line.
     pub const ROOT: Self = Self(0);
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "the signature serde asks for"
+    )]
     fn is_root(&self) -> bool {
         *self == Self::ROOT
     }
@@ -47,7 +52,10 @@ pub struct Entry {
     pub event: Event,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature serde asks for"
+)]
 fn is_zero(number: &u64) -> bool {
     *number == 0
 }

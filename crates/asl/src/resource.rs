@@ -52,7 +52,9 @@ impl Resource {
     pub(crate) fn history_resource(&self) -> String {
         match self {
             Self::Function { arn } => arn.clone(),
-            Self::Service { action, pattern, .. } => format!("{action}{pattern}"),
+            Self::Service {
+                action, pattern, ..
+            } => format!("{action}{pattern}"),
         }
     }
 }
@@ -124,12 +126,27 @@ impl FromStr for Resource {
                     _ => Err(UnknownResource::NotSupported(text.to_owned())),
                 }
             }
-            ["arn", partition, "lambda", region, account, "function", name]
-            | ["arn", partition, "lambda", region, account, "function", name, _]
-                if ![partition, region, account, name].contains(&"") =>
-            {
-                Ok(Self::Function { arn: text.to_owned() })
-            }
+            [
+                "arn",
+                partition,
+                "lambda",
+                region,
+                account,
+                "function",
+                name,
+            ]
+            | [
+                "arn",
+                partition,
+                "lambda",
+                region,
+                account,
+                "function",
+                name,
+                _,
+            ] if ![partition, region, account, name].contains(&"") => Ok(Self::Function {
+                arn: text.to_owned(),
+            }),
             ["arn", _, "states", ..] => Err(UnknownResource::NotSupported(text.to_owned())),
             _ => Err(UnknownResource::NotRecognized(text.to_owned())),
         }

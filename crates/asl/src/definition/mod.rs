@@ -126,7 +126,10 @@ pub(crate) enum Until {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Text {
     Fixed(String),
-    Path { text: String, expression: Expression },
+    Path {
+        text: String,
+        expression: Expression,
+    },
 }
 
 impl Definition {

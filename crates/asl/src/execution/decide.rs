@@ -114,7 +114,8 @@ impl Execution {
             (
                 Event::ParallelFailed,
                 Some(Phase::Branching {
-                    failed: Some(failed), ..
+                    failed: Some(failed),
+                    ..
                 }),
             ) => failed.prev,
             _ => latest(&id),

@@ -10,7 +10,11 @@ use crate::limits;
 
 impl Execution {
     /// The entry for what happened, if it is taken in.
-    pub(super) fn happen(&mut self, happened: Happened, turn: &mut Turn<'_>) -> Result<(), Refused> {
+    pub(super) fn happen(
+        &mut self,
+        happened: Happened,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Refused> {
         match happened {
             // What is due has been seen to already.
             Happened::TimerFired => Ok(()),
@@ -18,7 +22,11 @@ impl Execution {
                 if self.status != Status::Running {
                     return Err(Refused::Ended);
                 }
-                self.record(BranchId::ROOT, Event::ExecutionAborted { error, cause }, turn);
+                self.record(
+                    BranchId::ROOT,
+                    Event::ExecutionAborted { error, cause },
+                    turn,
+                );
                 Ok(())
             }
             Happened::TaskStarted { task } => {
@@ -49,7 +57,9 @@ impl Execution {
                 }
                 self.succeeded(task, output, turn)
             }
-            Happened::TaskFailed { task, error, cause } => self.task_failed(task, error, cause, turn),
+            Happened::TaskFailed { task, error, cause } => {
+                self.task_failed(task, error, cause, turn)
+            }
             Happened::TaskTimedOut { task, cause } => {
                 let (branch, open) = self.find(task)?;
                 let event = super::due::timed_out(task, open.resource.clone(), cause, false);
@@ -60,9 +70,11 @@ impl Execution {
             Happened::TokenSucceeded { token, output } => {
                 self.succeeded(self.find_token(&token)?, output, turn)
             }
-            Happened::TokenFailed { token, error, cause } => {
-                self.task_failed(self.find_token(&token)?, error, cause, turn)
-            }
+            Happened::TokenFailed {
+                token,
+                error,
+                cause,
+            } => self.task_failed(self.find_token(&token)?, error, cause, turn),
             Happened::TokenHeartbeat { token } => {
                 let task = self.find_token(&token)?;
                 let (branch, open) = self.find(task)?;
@@ -106,7 +118,12 @@ impl Execution {
         }
     }
 
-    fn succeeded(&mut self, task: TaskId, output: Value, turn: &mut Turn<'_>) -> Result<(), Refused> {
+    fn succeeded(
+        &mut self,
+        task: TaskId,
+        output: Value,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Refused> {
         let (branch, open) = self.find(task)?;
         let resource = open.resource.clone();
         let name = self

@@ -65,14 +65,20 @@ functions! {
 
 impl Function {
     /// Applies it; `Err` says what it had against its arguments.
-    pub(super) fn apply(self, arguments: Vec<Value>, random: &mut dyn Randomness) -> Result<Value, String> {
+    pub(super) fn apply(
+        self,
+        arguments: Vec<Value>,
+        random: &mut dyn Randomness,
+    ) -> Result<Value, String> {
         let arg = |n: usize| arguments.get(n).unwrap_or(&Value::Null);
         match self {
             Self::Array => Ok(Value::Array(arguments)),
             Self::ArrayContains => Ok(array(arg(0))?.iter().any(|item| same(item, arg(1))).into()),
             Self::ArrayGetItem => {
                 let (items, index) = (array(arg(0))?, whole(arg(1))?);
-                let item = usize::try_from(index).ok().and_then(|index| items.get(index));
+                let item = usize::try_from(index)
+                    .ok()
+                    .and_then(|index| items.get(index));
                 item.cloned().ok_or_else(|| {
                     format!(
                         "The index {index} is out of bounds for an array of {}",
@@ -147,7 +153,9 @@ fn string(value: &Value) -> Result<&str, String> {
 fn short(value: &Value) -> Result<&str, String> {
     let text = string(value)?;
     if text.chars().count() > LONGEST_TEXT {
-        return Err(format!("The argument has more than {LONGEST_TEXT} characters"));
+        return Err(format!(
+            "The argument has more than {LONGEST_TEXT} characters"
+        ));
     }
     Ok(text)
 }
@@ -199,7 +207,13 @@ fn range(first: i64, last: i64, step: i64) -> Result<Value, String> {
         return Err("The step must not be 0".into());
     }
     let (mut numbers, mut next) = (Vec::new(), Some(first));
-    while let Some(number) = next.filter(|&number| if step > 0 { number <= last } else { number >= last }) {
+    while let Some(number) = next.filter(|&number| {
+        if step > 0 {
+            number <= last
+        } else {
+            number >= last
+        }
+    }) {
         if numbers.len() == MOST_ELEMENTS {
             return Err(format!("The result has more than {MOST_ELEMENTS} elements"));
         }

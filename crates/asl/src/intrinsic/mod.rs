@@ -31,10 +31,14 @@ impl Call {
         for argument in &self.arguments {
             arguments.push(match argument {
                 Argument::Literal(value) => value.clone(),
-                Argument::Query(query) => query.read(scope).map_err(|_| Unevaluable::MissingArgument {
-                    function: self.text.clone(),
-                    path: query.text.clone(),
-                })?,
+                Argument::Query(query) => {
+                    query
+                        .read(scope)
+                        .map_err(|_| Unevaluable::MissingArgument {
+                            function: self.text.clone(),
+                            path: query.text.clone(),
+                        })?
+                }
                 Argument::Call(call) => call.evaluate(scope)?,
             });
         }
