@@ -189,7 +189,7 @@ async fn prepare_mail(sdk: &SdkConfig) -> Result<(), Failure> {
         Err(error)
             if error
                 .as_service_error()
-                .is_some_and(|e| e.is_already_exists_exception()) =>
+                .is_some_and(aws_sdk_sesv2::operation::create_email_identity::CreateEmailIdentityError::is_already_exists_exception) =>
         {
             Ok(())
         }

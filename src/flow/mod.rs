@@ -38,9 +38,10 @@ impl Clock {
         Self(Arc::new(now))
     }
 
-    /// The time.
+    /// The time, to the millisecond, as AWS counts it.
     pub fn now(&self) -> Timestamp {
-        (self.0)()
+        let now = (self.0)();
+        Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
     }
 }
 

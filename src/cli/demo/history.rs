@@ -63,18 +63,17 @@ pub(super) fn print_result(ended: &DescribeExecutionOutput) {
         styled(STRONG, "Result"),
         styled(style, &ended.status)
     ));
-    let result = match ended.output() {
-        Some(output) => parsed(output),
-        None => {
-            let mut failure = json!({});
-            if let Some(error) = ended.error() {
-                failure["error"] = json!(error);
-            }
-            if let Some(cause) = ended.cause() {
-                failure["cause"] = parsed(cause);
-            }
-            failure
+    let result = if let Some(output) = ended.output() {
+        parsed(output)
+    } else {
+        let mut failure = json!({});
+        if let Some(error) = ended.error() {
+            failure["error"] = json!(error);
         }
+        if let Some(cause) = ended.cause() {
+            failure["cause"] = parsed(cause);
+        }
+        failure
     };
     if result != json!({}) {
         say(&format!("{result:#}"));

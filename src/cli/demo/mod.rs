@@ -149,7 +149,7 @@ impl Demo {
             Err(error)
                 if error
                     .as_service_error()
-                    .is_some_and(|e| e.is_state_machine_already_exists()) =>
+                    .is_some_and(aws_sdk_sfn::operation::create_state_machine::CreateStateMachineError::is_state_machine_already_exists) =>
             {
                 let arn = format!(
                     "arn:aws:states:{}:{}:stateMachine:{MACHINE}",
