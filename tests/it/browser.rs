@@ -23,14 +23,20 @@ impl Answer {
         let mut rest = self.body.as_str();
         while let Some((before, tag)) = rest.split_once('<') {
             text.push_str(before);
-            let inline = ["bdi", "/bdi", "time", "/time", "strong", "/strong", "em", "/em", "b>", "/b>"];
+            let inline = [
+                "bdi", "/bdi", "time", "/time", "strong", "/strong", "em", "/em", "b>", "/b>",
+            ];
             if !inline.iter().any(|name| tag.starts_with(name)) {
                 text.push(' ');
             }
             rest = tag.split_once('>').map_or("", |(_, after)| after);
         }
         text.push_str(rest);
-        let text = text.replace("&#39;", "'").replace("&#x27;", "'").replace("&quot;", "\"").replace("&amp;", "&");
+        let text = text
+            .replace("&#39;", "'")
+            .replace("&#x27;", "'")
+            .replace("&quot;", "\"")
+            .replace("&amp;", "&");
         text.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
@@ -47,7 +53,10 @@ fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
 
 impl Harness {
     pub(crate) async fn request(&self, method: Method, path: &str, form: Option<&[(&str, &str)]>) -> Answer {
-        let mut request = Request::builder().method(method).uri(path).header(header::ACCEPT, "text/html");
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::ACCEPT, "text/html");
         request = request.header(header::USER_AGENT, "Mozilla/5.0 (X11; Linux) Firefox/140.0");
         let body = match form {
             Some(form) => {
@@ -84,8 +93,20 @@ impl Harness {
         self.post(path, &token, outcome, comment, name).await
     }
 
-    pub(crate) async fn post(&self, path: &str, token: &str, outcome: &str, comment: &str, name: &str) -> Answer {
-        let form = [("csrf", token), ("outcome", outcome), ("comment", comment), ("name", name)];
+    pub(crate) async fn post(
+        &self,
+        path: &str,
+        token: &str,
+        outcome: &str,
+        comment: &str,
+        name: &str,
+    ) -> Answer {
+        let form = [
+            ("csrf", token),
+            ("outcome", outcome),
+            ("comment", comment),
+            ("name", name),
+        ];
         self.request(Method::POST, path, Some(&form)).await
     }
 }

@@ -6,7 +6,8 @@
 use aws_config::SdkConfig;
 use aws_local::{AwsLocal, FunctionError, Mail, Options};
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
@@ -65,12 +66,21 @@ impl Harness {
         register_functions(&aws, &flow);
         let (stop, stopped) = watch::channel(false);
         let worker = tokio::spawn(app.work(stopped));
-        Self { aws, sdk, flow, faults, clock, stop, worker }
+        Self {
+            aws,
+            sdk,
+            flow,
+            faults,
+            clock,
+            stop,
+            worker,
+        }
     }
 
     /// Starts `workflow` (its Bob asks Countersign with `payload`, into which the token is put) and gives its ARN.
     pub(crate) async fn start_workflow(&self, payload: &Value) -> String {
-        self.start_machine(&approval_machine(payload, json!({})), "{}").await
+        self.start_machine(&approval_machine(payload, json!({})), "{}")
+            .await
     }
 
     /// Creates a state machine and starts it once.
@@ -86,8 +96,12 @@ impl Harness {
             .send()
             .await
             .expect("a valid definition");
-        let started =
-            sfn.start_execution().state_machine_arn(machine.state_machine_arn).input(input).send().await;
+        let started = sfn
+            .start_execution()
+            .state_machine_arn(machine.state_machine_arn)
+            .input(input)
+            .send()
+            .await;
         started.expect("started").execution_arn
     }
 
@@ -97,7 +111,13 @@ impl Harness {
 
     /// The execution's status, and its output or its error and cause.
     pub(crate) async fn result(&self, execution: &str) -> (String, Value) {
-        let ended = self.sfn().describe_execution().execution_arn(execution).send().await.expect("it exists");
+        let ended = self
+            .sfn()
+            .describe_execution()
+            .execution_arn(execution)
+            .send()
+            .await
+            .expect("it exists");
         let json = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| json!(text));
         let result = match ended.output() {
             Some(output) => json(output),
@@ -148,7 +168,13 @@ impl Harness {
     }
 
     pub(crate) async fn approval(&self, id: ApprovalId) -> Approval {
-        self.flow.store.load(id).await.expect("readable").approval().expect("complete")
+        self.flow
+            .store
+            .load(id)
+            .await
+            .expect("readable")
+            .approval()
+            .expect("complete")
     }
 
     /// The one approval that there is.
@@ -159,7 +185,9 @@ impl Harness {
             .filter(|item| item["sk"] == "S")
             .map(|item| ApprovalId::parse(&item["pk"].as_str().expect("text")[2..]).expect("an id"))
             .collect();
-        let [id] = ids[..] else { panic!("{} approvals", ids.len()) };
+        let [id] = ids[..] else {
+            panic!("{} approvals", ids.len())
+        };
         self.approval(id).await
     }
 
@@ -167,10 +195,17 @@ impl Harness {
     pub(crate) async fn dump(&self) -> Vec<Value> {
         let client = aws_sdk_dynamodb::Client::new(&self.sdk);
         let mut items = Vec::new();
-        let mut pages = client.scan().table_name("countersign").into_paginator().items().send();
+        let mut pages = client
+            .scan()
+            .table_name("countersign")
+            .into_paginator()
+            .items()
+            .send();
         while let Some(item) = pages.next().await {
             let plain = item.expect("readable").into_iter().map(|(name, value)| {
-                let value = value.as_s().map_or_else(|_| value.as_n().expect("S or N").clone(), Clone::clone);
+                let value = value
+                    .as_s()
+                    .map_or_else(|_| value.as_n().expect("S or N").clone(), Clone::clone);
                 (name, json!(value))
             });
             items.push(Value::Object(plain.collect()));
@@ -200,11 +235,21 @@ impl Harness {
     pub(crate) async fn finish(self) {
         self.settle().await;
         for item in self.dump().await {
-            let due = item["due_at"].as_str().map(|at| at.parse::<i64>().expect("a number"));
-            if item["sk"] == "S" && !item["json"].as_str().expect("text").contains(r#""state":{"is":"pending""#) {
+            let due = item["due_at"]
+                .as_str()
+                .map(|at| at.parse::<i64>().expect("a number"));
+            if item["sk"] == "S"
+                && !item["json"]
+                    .as_str()
+                    .expect("text")
+                    .contains(r#""state":{"is":"pending""#)
+            {
                 assert_eq!(due, None, "an ended request has something due: {item}");
             }
-            assert!(due.is_none_or(|due| due > self.clock.now().as_millisecond()), "overdue: {item}");
+            assert!(
+                due.is_none_or(|due| due > self.clock.now().as_millisecond()),
+                "overdue: {item}"
+            );
         }
         for approval in self.approvals().await {
             let key = EvidenceKey::from_seed(&EVIDENCE_SEED);
@@ -272,9 +317,10 @@ fn counting_random() -> impl Fn(&mut [u8]) + Send + Sync {
 }
 
 fn register_functions(aws: &AwsLocal, flow: &Arc<Flow>) {
-    for (name, function) in
-        [("countersign", Function::Intake), ("countersign-operations", Function::Operations)]
-    {
+    for (name, function) in [
+        ("countersign", Function::Intake),
+        ("countersign-operations", Function::Operations),
+    ] {
         let flow = Arc::clone(flow);
         aws.register_function(
             name,
@@ -316,7 +362,10 @@ pub(crate) fn ask_bob() -> Value {
 /// The path of the link in a mail: the line of the text part that is an address of ours.
 pub(crate) fn path_of_link(mail: &Mail) -> String {
     let text = mail.text.as_deref().expect("a text part");
-    let link = text.lines().find(|line| line.starts_with(PUBLIC_URL)).expect("a link alone on a line");
+    let link = text
+        .lines()
+        .find(|line| line.starts_with(PUBLIC_URL))
+        .expect("a link alone on a line");
     link[PUBLIC_URL.len()..].to_owned()
 }
 
@@ -344,7 +393,11 @@ pub(crate) enum Fault {
 impl Faults {
     /// The next `calls` calls of `operation` meet `fault`.
     pub(crate) fn next(&self, operation: &'static str, calls: usize, fault: Fault) {
-        self.0.lock().expect("no panic").push(Rule { operation, calls, fault });
+        self.0.lock().expect("no panic").push(Rule {
+            operation,
+            calls,
+            fault,
+        });
     }
 
     /// No more faults.
@@ -354,22 +407,35 @@ impl Faults {
 
     /// How many calls of the rules are still to come.
     pub(crate) fn left(&self) -> usize {
-        self.0.lock().expect("no panic").iter().map(|rule| rule.calls).sum()
+        self.0
+            .lock()
+            .expect("no panic")
+            .iter()
+            .map(|rule| rule.calls)
+            .sum()
     }
 
     fn between(&self, inner: SharedHttpClient) -> SharedHttpClient {
-        SharedHttpClient::new(FaultyClient { inner, faults: self.clone() })
+        SharedHttpClient::new(FaultyClient {
+            inner,
+            faults: self.clone(),
+        })
     }
 
     fn take(&self, request: &HttpRequest) -> Option<Fault> {
-        let target = request.headers().get("x-amz-target").and_then(|target| target.rsplit_once('.'));
+        let target = request
+            .headers()
+            .get("x-amz-target")
+            .and_then(|target| target.rsplit_once('.'));
         let operation = match target {
             Some((_, operation)) => operation,
             None if request.uri().contains("/v2/email/outbound-emails") => "SendEmail",
             None => return None,
         };
         let mut rules = self.0.lock().expect("no panic");
-        let rule = rules.iter_mut().find(|rule| rule.operation == operation && rule.calls > 0)?;
+        let rule = rules
+            .iter_mut()
+            .find(|rule| rule.operation == operation && rule.calls > 0)?;
         rule.calls -= 1;
         Some(rule.fault)
     }
@@ -382,9 +448,16 @@ struct FaultyClient {
 }
 
 impl HttpClient for FaultyClient {
-    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
         let inner = self.inner.http_connector(settings, components);
-        SharedHttpConnector::new(FaultyConnector { inner, faults: self.faults.clone() })
+        SharedHttpConnector::new(FaultyConnector {
+            inner,
+            faults: self.faults.clone(),
+        })
     }
 }
 
@@ -396,7 +469,9 @@ struct FaultyConnector {
 
 impl HttpConnector for FaultyConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let Some(fault) = self.faults.take(&request) else { return self.inner.call(request) };
+        let Some(fault) = self.faults.take(&request) else {
+            return self.inner.call(request);
+        };
         let lost = || ConnectorError::io(std::io::Error::from(std::io::ErrorKind::ConnectionReset).into());
         match fault {
             Fault::Lost => HttpConnectorFuture::ready(Err(lost())),

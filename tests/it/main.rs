@@ -1,3 +1,14 @@
 //! The integration tests, one binary.
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod architecture;
+mod browser;
+mod callback;
+mod deadline;
+mod deciding;
+mod harness;
+mod intake;
+mod mailing;
+mod operating;
+mod secrets;
+mod signing;
