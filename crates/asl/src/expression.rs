@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use crate::context::Context;
 use crate::intrinsic::Call;
 use crate::journal::Failure;
 use crate::path::{InvalidPath, Miss, Path};
@@ -11,7 +12,7 @@ use crate::random::Randomness;
 /// What expressions read from.
 pub(crate) struct Scope<'a> {
     pub(crate) input: &'a Value,
-    pub(crate) context: &'a Value,
+    pub(crate) context: &'a Context<'a>,
     pub(crate) random: &'a mut dyn Randomness,
 }
 
@@ -84,7 +85,7 @@ impl Query {
 
     pub(crate) fn read(&self, scope: &Scope<'_>) -> Result<Value, Miss> {
         self.path.read(if self.from_context {
-            scope.context
+            scope.context.value()
         } else {
             scope.input
         })

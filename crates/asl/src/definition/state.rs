@@ -230,7 +230,7 @@ fn text(fields: &mut Fields<'_, '_>, name: &'static str, path: &'static str) -> 
     let text = fields.string(path);
     let from_path = text.and_then(|text| match Expression::parse(text) {
         Ok(expression) => Some(Text::Path {
-            text: path.to_owned(),
+            field: path,
             expression,
         }),
         Err(why) => {

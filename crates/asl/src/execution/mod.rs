@@ -5,6 +5,7 @@
 //! ends, and the cycle goes on from there. [`Execution::handle`] adds to this what the world has to say.
 
 mod apply;
+mod branches;
 mod decide;
 mod due;
 mod failing;

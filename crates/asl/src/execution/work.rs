@@ -226,11 +226,7 @@ impl Execution {
         let mut words = |text: Option<&Text>| match text {
             None => Ok(None),
             Some(Text::Fixed(text)) => Ok(Some(text.clone())),
-            Some(Text::Path {
-                text: field,
-                expression,
-            }) => {
-                let field = field.trim_end_matches(".$");
+            Some(Text::Path { field, expression }) => {
                 let value = expression
                     .evaluate(&mut scope)
                     .map_err(|why| why.failure(field, &visit.input))?;
