@@ -152,6 +152,7 @@ mod tests {
             input,
             context: &context,
             random: &mut Zeros,
+            spent: 0,
         })
     }
 

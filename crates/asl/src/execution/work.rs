@@ -112,6 +112,7 @@ impl Execution {
             input: &input,
             context: &context,
             random,
+            spent: 0,
         });
         found.map_err(|_| {
             runtime(format!(
@@ -186,6 +187,7 @@ impl Execution {
             input: &input,
             context: &context,
             random,
+            spent: 0,
         };
         let mut next = None;
         for (rule, target) in choices {
@@ -222,6 +224,7 @@ impl Execution {
             input: &visit.input,
             context: &context,
             random,
+            spent: 0,
         };
         let mut words = |text: Option<&Text>| match text {
             None => Ok(None),

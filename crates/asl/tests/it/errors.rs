@@ -284,3 +284,29 @@ fn data_wrapped_in_itself_for_ever_is_stopped() {
     assert_eq!(driver.failure().0, "States.Runtime");
     driver.restart();
 }
+
+#[test]
+fn a_template_that_multiplies_its_input_is_stopped() {
+    let fields: serde_json::Map<String, Value> = (0..10_000)
+        .map(|n| (format!("f{n}.$"), json!("$")))
+        .collect();
+    let input = json!("x".repeat(200_000)).to_string();
+    let driver = Driver::start(
+        &branch(
+            "S",
+            &json!({"Type": "Pass", "Parameters": fields, "End": true}),
+        ),
+        &input,
+    );
+    assert_eq!(driver.failure().0, "States.DataLimitExceeded");
+    let many = vec!["$"; 10_000].join(", ");
+    let call = json!({"r.$": format!("States.Array({many})")});
+    let driver = Driver::start(
+        &branch(
+            "S",
+            &json!({"Type": "Pass", "Parameters": call, "End": true}),
+        ),
+        &input,
+    );
+    assert_eq!(driver.failure().0, "States.DataLimitExceeded");
+}
