@@ -188,6 +188,16 @@ fn a_branch_that_fails_by_itself_keeps_its_siblings_from_starting() {
     let driver = Driver::start(&branch("P", &parallel), "{}");
     assert_eq!(driver.failure().0, "No");
     assert!(driver.tasks.is_empty());
+
+    let mut reversed = parallel;
+    reversed["Branches"].as_array_mut().unwrap().reverse();
+    let driver = Driver::start(&branch("P", &reversed), "{}");
+    assert_eq!(driver.failure().0, "No");
+    assert!(driver.events().contains(&"TaskStateAborted".to_owned()));
+    assert!(
+        driver.tasks.is_empty() && driver.cancelled.is_empty(),
+        "what is given up at once is never asked for"
+    );
 }
 
 #[test]
