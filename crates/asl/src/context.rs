@@ -2,46 +2,54 @@
 //!
 //! <https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html>
 
+use std::cell::OnceCell;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::interface::Identity;
 
-/// What the context object says about the state that is running.
-pub(crate) struct Current<'a> {
-    pub(crate) name: &'a str,
+/// The context object for a state that is running. It is put together when something asks for it: most states do not,
+/// and it holds a copy of the execution's whole input.
+pub(crate) struct Context<'a> {
+    pub(crate) identity: &'a Identity,
+    pub(crate) started: Timestamp,
+    pub(crate) input: &'a Value,
+    pub(crate) state: &'a str,
     pub(crate) entered: Timestamp,
     /// For states that can be retried.
     pub(crate) retries: Option<u32>,
     /// For tasks that wait for one.
     pub(crate) token: Option<&'a str>,
+    pub(crate) built: OnceCell<Value>,
 }
 
-pub(crate) fn context(
-    identity: &Identity,
-    started: Timestamp,
-    input: &Value,
-    current: &Current<'_>,
-) -> Value {
-    let mut context = json!({
-        "Execution": {
-            "Id": identity.execution_arn,
-            "Input": input,
-            "StartTime": moment(started),
-            "Name": identity.execution_name,
-            "RoleArn": identity.role_arn,
-            "RedriveCount": 0,
-        },
-        "StateMachine": { "Id": identity.state_machine_arn, "Name": identity.state_machine_name },
-        "State": { "Name": current.name, "EnteredTime": moment(current.entered) },
-    });
-    if let Some(retries) = current.retries {
-        context["State"]["RetryCount"] = retries.into();
+impl Context<'_> {
+    pub(crate) fn value(&self) -> &Value {
+        self.built.get_or_init(|| self.build())
     }
-    if let Some(token) = current.token {
-        context["Task"] = json!({ "Token": token });
+
+    fn build(&self) -> Value {
+        let mut context = json!({
+            "Execution": {
+                "Id": self.identity.execution_arn,
+                "Input": self.input,
+                "StartTime": moment(self.started),
+                "Name": self.identity.execution_name,
+                "RoleArn": self.identity.role_arn,
+                "RedriveCount": 0,
+            },
+            "StateMachine": { "Id": self.identity.state_machine_arn, "Name": self.identity.state_machine_name },
+            "State": { "Name": self.state, "EnteredTime": moment(self.entered) },
+        });
+        if let Some(retries) = self.retries {
+            context["State"]["RetryCount"] = retries.into();
+        }
+        if let Some(token) = self.token {
+            context["Task"] = json!({ "Token": token });
+        }
+        context
     }
-    context
 }
 
 /// `2026-11-21T09:00:00.000Z`.

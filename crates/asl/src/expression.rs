@@ -3,16 +3,32 @@
 
 use serde_json::Value;
 
+use crate::context::Context;
 use crate::intrinsic::Call;
 use crate::journal::Failure;
+use crate::limits;
 use crate::path::{InvalidPath, Miss, Path};
 use crate::random::Randomness;
 
 /// What expressions read from.
 pub(crate) struct Scope<'a> {
     pub(crate) input: &'a Value,
-    pub(crate) context: &'a Value,
+    pub(crate) context: &'a Context<'a>,
     pub(crate) random: &'a mut dyn Randomness,
+    /// The weight of everything read and made so far.
+    pub(crate) spent: usize,
+}
+
+impl Scope<'_> {
+    /// Counts `value` in, as long as there is room for it.
+    pub(crate) fn charge(&mut self, value: Value) -> Result<Value, Unevaluable> {
+        self.spent = self.spent.saturating_add(limits::weight(&value));
+        if self.spent > limits::MOST_WEIGHT {
+            Err(Unevaluable::TooMuch)
+        } else {
+            Ok(value)
+        }
+    }
 }
 
 /// A path and where it begins.
@@ -40,6 +56,8 @@ pub(crate) enum Unevaluable {
     Refused { function: String, why: String },
     /// A path among a function's arguments leads nowhere.
     MissingArgument { function: String, path: String },
+    /// It comes to far more than may pass between two states.
+    TooMuch,
 }
 
 impl Query {
@@ -84,7 +102,7 @@ impl Query {
 
     pub(crate) fn read(&self, scope: &Scope<'_>) -> Result<Value, Miss> {
         self.path.read(if self.from_context {
-            scope.context
+            scope.context.value()
         } else {
             scope.input
         })
@@ -102,13 +120,14 @@ impl Expression {
     }
 
     pub(crate) fn evaluate(&self, scope: &mut Scope<'_>) -> Result<Value, Unevaluable> {
-        match self {
+        let value = match self {
             Self::Query(query) => query.read(scope).map_err(|miss| Unevaluable::Missing {
                 path: query.text.clone(),
                 miss,
-            }),
-            Self::Call(call) => call.evaluate(scope),
-        }
+            })?,
+            Self::Call(call) => return call.evaluate(scope),
+        };
+        scope.charge(value)
     }
 }
 
@@ -128,6 +147,13 @@ impl Unevaluable {
                 "States.ParameterPathFailure",
                 format!(
                     "The function '{function}' had the following error: The JsonPath argument for the field '{path}' could not be found in the input '{input}'"
+                ),
+            ),
+            Self::TooMuch => (
+                "States.DataLimitExceeded",
+                "",
+                format!(
+                    "The field '{field}' makes a value with a size exceeding the maximum number of bytes service limit."
                 ),
             ),
             Self::Refused { function, why } => (

@@ -46,7 +46,8 @@ pub enum Happened {
         /// From the command.
         task: TaskId,
     },
-    /// A task that waits for its token has been handed over; `output` is the invocation's response.
+    /// A task that waits for its token has been handed over; `output` is the invocation's response. It is refused, and
+    /// that does no harm, when the token was answered before the invocation returned.
     TaskSubmitted {
         /// From the command.
         task: TaskId,
@@ -157,6 +158,18 @@ pub struct Step {
     /// Why what happened was not taken in. Entries may be there all the same: a timer that was due is seen to first,
     /// which may be why the task is closed.
     pub refused: Option<Refused>,
+}
+
+impl Step {
+    /// Asks for a task to be cancelled; or no longer for its start, where that stands in the same step.
+    pub(crate) fn cancel(&mut self, task: TaskId) {
+        let asked = self.commands.len();
+        self.commands
+            .retain(|command| !matches!(command, Command::StartTask(start) if start.task == task));
+        if self.commands.len() == asked {
+            self.commands.push(Command::CancelTask { task });
+        }
+    }
 }
 
 /// Why something that happened was not taken in. A refusal changes nothing.

@@ -221,7 +221,7 @@ pub enum Event {
         /// The response to handing it over.
         output: Value,
     },
-    /// Not shown: a heartbeat came in.
+    /// Not shown: a heartbeat came in. Only the latest of a task matters; a store may drop those before it.
     TaskHeartbeat {
         /// The task.
         task: TaskId,

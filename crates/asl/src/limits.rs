@@ -11,6 +11,25 @@ pub(crate) const MOST_EVENTS: u64 = 25_000;
 /// Ours: a loop can wrap its own data again and again, and a journal that cannot be read back is lost.
 const DEEPEST: usize = 100;
 
+/// What may be gathered on the way to a value, by [`weight`]: a template can name its whole input a thousand times, and
+/// what could not pass in the end need not be built first.
+pub(crate) const MOST_WEIGHT: usize = 4 * MOST_BYTES;
+
+/// About how much memory a value takes, in bytes.
+pub(crate) fn weight(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
+        Value::String(text) => 8 + text.len(),
+        Value::Array(items) => items.iter().map(weight).sum::<usize>() + 8,
+        Value::Object(map) => {
+            map.iter()
+                .map(|(name, item)| 8 + name.len() + weight(item))
+                .sum::<usize>()
+                + 8
+        }
+    }
+}
+
 /// `value`, if it may pass out of `state`.
 pub(crate) fn pass(value: Value, state: &str) -> Result<Value, Failure> {
     if depth_exceeds(&value, DEEPEST) {

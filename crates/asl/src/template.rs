@@ -110,9 +110,14 @@ impl Template {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::OnceCell;
+
+    use jiff::Timestamp;
     use serde_json::json;
 
     use super::*;
+    use crate::context::Context;
+    use crate::interface::Identity;
     use crate::random::Randomness;
 
     struct Zeros;
@@ -126,10 +131,28 @@ mod tests {
         let mut invalid = Vec::new();
         let template = Template::parse(template, "", &mut invalid);
         assert_eq!(invalid, []);
+        let identity = Identity {
+            execution_arn: "e".into(),
+            execution_name: String::new(),
+            role_arn: String::new(),
+            state_machine_arn: String::new(),
+            state_machine_name: String::new(),
+        };
+        let context = Context {
+            identity: &identity,
+            started: Timestamp::UNIX_EPOCH,
+            input,
+            state: "S",
+            entered: Timestamp::UNIX_EPOCH,
+            retries: None,
+            token: None,
+            built: OnceCell::new(),
+        };
         template.fill(&mut Scope {
             input,
-            context: &json!({"Execution": {"Id": "e"}}),
+            context: &context,
             random: &mut Zeros,
+            spent: 0,
         })
     }
 

@@ -127,7 +127,7 @@ pub(crate) enum Until {
 pub(crate) enum Text {
     Fixed(String),
     Path {
-        text: String,
+        field: &'static str,
         expression: Expression,
     },
 }

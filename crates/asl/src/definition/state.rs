@@ -148,11 +148,8 @@ fn task(fields: &mut Fields<'_, '_>) -> Option<Work> {
                 None
             }
         });
-    if matches!(resource, Some(Resource::Service { .. })) && !fields.has("Parameters") {
-        let at = fields.here();
-        fields
-            .findings
-            .schema(at, "These fields are required: [Parameters]");
+    if let Some(Resource::Service { .. }) = resource {
+        invocation(fields);
     }
     let timeout = fields.seconds("TimeoutSeconds", "TimeoutSecondsPath");
     let heartbeat = fields.seconds("HeartbeatSeconds", "HeartbeatSecondsPath");
@@ -172,6 +169,41 @@ fn task(fields: &mut Fields<'_, '_>) -> Option<Work> {
         heartbeat,
         handlers,
     })))
+}
+
+/// The parameters of `lambda:invoke`, which are those of Lambda's Invoke.
+fn invocation(fields: &mut Fields<'_, '_>) {
+    const KNOWN: [&str; 6] = [
+        "FunctionName",
+        "Payload",
+        "ClientContext",
+        "InvocationType",
+        "LogType",
+        "Qualifier",
+    ];
+    let at = fields.at("Parameters");
+    let Some(parameters) = fields.value("Parameters").and_then(Value::as_object) else {
+        let at = fields.here();
+        fields
+            .findings
+            .schema(at, "These fields are required: [Parameters]");
+        return;
+    };
+    let plain = |name: &String| name.strip_suffix(".$").unwrap_or(name).to_owned();
+    if !parameters.keys().any(|name| plain(name) == "FunctionName") {
+        fields
+            .findings
+            .schema(&at, "The field 'FunctionName' is required but was missing");
+    }
+    for name in parameters
+        .keys()
+        .filter(|name| !KNOWN.contains(&plain(name).as_str()))
+    {
+        fields.findings.schema(
+            &at,
+            format!("The field '{name}' is not supported by Step Functions"),
+        );
+    }
 }
 
 fn parallel(fields: &mut Fields<'_, '_>, reading: &mut Reading) -> Option<Work> {
@@ -230,7 +262,7 @@ fn text(fields: &mut Fields<'_, '_>, name: &'static str, path: &'static str) -> 
     let text = fields.string(path);
     let from_path = text.and_then(|text| match Expression::parse(text) {
         Ok(expression) => Some(Text::Path {
-            text: path.to_owned(),
+            field: path,
             expression,
         }),
         Err(why) => {

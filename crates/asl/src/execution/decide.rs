@@ -1,10 +1,12 @@
 //! What comes next on a line that can go on by itself: always exactly one entry.
 
+use std::cell::OnceCell;
+
 use jiff::Timestamp;
 
 use super::Execution;
 use super::state::{At, Branch, Phase, Visit};
-use crate::context::{self, Current};
+use crate::context::Context;
 use crate::definition::State;
 use crate::journal::{BranchId, Event, Failure, StateType};
 use crate::random::Randomness;
@@ -87,14 +89,17 @@ impl Execution {
     }
 
     /// The context object for a state.
-    pub(super) fn context(&self, visit: &Visit, token: Option<&str>) -> serde_json::Value {
-        let current = Current {
-            name: &visit.state,
+    pub(super) fn context<'a>(&'a self, visit: &'a Visit, token: Option<&'a str>) -> Context<'a> {
+        Context {
+            identity: &self.identity,
+            started: self.started,
+            input: &self.input,
+            state: &visit.state,
             entered: visit.entered,
             retries: visit.retry_count(),
             token,
-        };
-        context::context(&self.identity, self.started, &self.input, &current)
+            built: OnceCell::new(),
+        }
     }
 
     /// `previousEventId` of an event on a branch.

@@ -25,6 +25,7 @@ impl Execution {
             input: &visit.input,
             context: &context,
             random,
+            spent: 0,
         };
         let input = through(flow.input_path.as_ref(), &scope)?;
         match &flow.parameters {
@@ -65,6 +66,7 @@ impl Execution {
                     input: &result,
                     context: &context,
                     random: &mut *random,
+                    spent: 0,
                 };
                 template.fill(&mut scope)?
             }
@@ -73,6 +75,7 @@ impl Execution {
             input: &visit.input,
             context: &context,
             random,
+            spent: 0,
         };
         let output = match (&state.work, &flow.result_path) {
             // These hand their input on; what they got as result is just that.

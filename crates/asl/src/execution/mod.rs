@@ -5,6 +5,7 @@
 //! ends, and the cycle goes on from there. [`Execution::handle`] adds to this what the world has to say.
 
 mod apply;
+mod branches;
 mod decide;
 mod due;
 mod failing;
@@ -276,9 +277,9 @@ impl Execution {
         if let Err(reason) = self.apply(&entry) {
             unreachable!("an entry that was decided does not fit: {reason}");
         }
-        turn.step
-            .commands
-            .extend(over.into_iter().map(|task| Command::CancelTask { task }));
+        for task in over {
+            turn.step.cancel(task);
+        }
         if let Event::TaskScheduled { .. } = entry.event {
             turn.step.commands.extend(
                 self.open_task(branch)

@@ -112,6 +112,7 @@ impl Execution {
             input: &input,
             context: &context,
             random,
+            spent: 0,
         });
         found.map_err(|_| {
             runtime(format!(
@@ -186,6 +187,7 @@ impl Execution {
             input: &input,
             context: &context,
             random,
+            spent: 0,
         };
         let mut next = None;
         for (rule, target) in choices {
@@ -222,15 +224,12 @@ impl Execution {
             input: &visit.input,
             context: &context,
             random,
+            spent: 0,
         };
         let mut words = |text: Option<&Text>| match text {
             None => Ok(None),
             Some(Text::Fixed(text)) => Ok(Some(text.clone())),
-            Some(Text::Path {
-                text: field,
-                expression,
-            }) => {
-                let field = field.trim_end_matches(".$");
+            Some(Text::Path { field, expression }) => {
                 let value = expression
                     .evaluate(&mut scope)
                     .map_err(|why| why.failure(field, &visit.input))?;

@@ -2,6 +2,8 @@
 //!
 //! <https://docs.aws.amazon.com/step-functions/latest/dg/intrinsic-functions.html>
 
+use std::collections::HashSet;
+
 use data_encoding::{BASE64, HEXLOWER};
 use md5::Md5;
 use serde_json::{Number, Value};
@@ -90,13 +92,12 @@ impl Function {
             Self::ArrayPartition => partition(array(arg(0))?, whole(arg(1))?),
             Self::ArrayRange => range(rounded(arg(0))?, rounded(arg(1))?, rounded(arg(2))?),
             Self::ArrayUnique => {
-                let mut unique: Vec<Value> = Vec::new();
-                for item in array(arg(0))? {
-                    if !unique.iter().any(|known| same(known, item)) {
-                        unique.push(item.clone());
-                    }
-                }
-                Ok(Value::Array(unique))
+                let mut known = HashSet::new();
+                Ok(array(arg(0))?
+                    .iter()
+                    .filter(|item| known.insert(identity(item)))
+                    .cloned()
+                    .collect())
             }
             Self::Base64Decode => {
                 let bytes = BASE64
@@ -123,8 +124,9 @@ impl Function {
             }
             Self::StringSplit => {
                 let (text, delimiters) = (string(arg(0))?, string(arg(1))?);
+                let delimiters: HashSet<char> = delimiters.chars().collect();
                 let parts = text
-                    .split(|c| delimiters.contains(c))
+                    .split(|c| delimiters.contains(&c))
                     .filter(|part| !part.is_empty());
                 Ok(parts.map(Value::from).collect())
             }
@@ -181,13 +183,54 @@ fn rounded(value: &Value) -> Result<i64, String> {
     Ok((number + 0.5).floor() as i64)
 }
 
-/// Equality of JSON values, numbers by value.
+/// Equality of JSON values, numbers by value at any depth.
 fn same(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::Number(left), Value::Number(right)) => {
             compare::numbers(left, right).is_some_and(std::cmp::Ordering::is_eq)
         }
+        (Value::Array(left), Value::Array(right)) => {
+            left.len() == right.len()
+                && left
+                    .iter()
+                    .zip(right)
+                    .all(|(left, right)| same(left, right))
+        }
+        (Value::Object(left), Value::Object(right)) => {
+            let found = |(name, item): (&String, &Value)| {
+                right.get(name).is_some_and(|other| same(item, other))
+            };
+            left.len() == right.len() && left.iter().all(found)
+        }
         _ => left == right,
+    }
+}
+
+/// Text that is the same for values that are the [`same`].
+fn identity(value: &Value) -> String {
+    match value {
+        Value::Number(number) => match (number.as_i128(), number.as_f64()) {
+            (Some(whole), _) => whole.to_string(),
+            // Beyond this a double has no fraction, and is not told apart from the whole number beside it anyway.
+            #[expect(clippy::cast_possible_truncation, reason = "it is whole and in range")]
+            (None, Some(double)) if double.fract() == 0.0 && double.abs() < 1e30 => {
+                (double as i128).to_string()
+            }
+            _ => number.to_string(),
+        },
+        Value::Object(map) => {
+            let mut fields: Vec<_> = map.iter().collect();
+            fields.sort_by_key(|(name, _)| *name);
+            let fields = fields
+                .iter()
+                .map(|(name, item)| format!("{name:?}:{}", identity(item)));
+            format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
+        }
+        Value::Array(items) => format!(
+            "[{}]",
+            items.iter().map(identity).collect::<Vec<_>>().join(",")
+        ),
+        value => value.to_string(),
     }
 }
 

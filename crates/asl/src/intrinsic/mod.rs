@@ -32,21 +32,24 @@ impl Call {
             arguments.push(match argument {
                 Argument::Literal(value) => value.clone(),
                 Argument::Query(query) => {
-                    query
+                    let value = query
                         .read(scope)
                         .map_err(|_| Unevaluable::MissingArgument {
                             function: self.text.clone(),
                             path: query.text.clone(),
-                        })?
+                        })?;
+                    scope.charge(value)?
                 }
                 Argument::Call(call) => call.evaluate(scope)?,
             });
         }
-        self.function
+        let value = self
+            .function
             .apply(arguments, scope.random)
             .map_err(|why| Unevaluable::Refused {
                 function: self.text.clone(),
                 why,
-            })
+            })?;
+        scope.charge(value)
     }
 }

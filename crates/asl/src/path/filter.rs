@@ -54,20 +54,19 @@ impl Filter {
             Self::Exists(operand) => operand.value(element, root).is_some(),
             Self::Compare(left, comparison, right) => {
                 let (left, right) = (left.value(element, root), right.value(element, root));
-                comparison.holds(left.as_ref(), right.as_ref())
+                comparison.holds(left, right)
             }
         }
     }
 }
 
 impl Operand {
-    fn value(&self, element: &Value, root: &Value) -> Option<Value> {
-        let (path, from) = match self {
-            Self::Element(path) => (path, element),
-            Self::Root(path) => (path, root),
-            Self::Literal(value) => return Some(value.clone()),
-        };
-        path.read(from).ok()
+    fn value<'v>(&'v self, element: &'v Value, root: &'v Value) -> Option<&'v Value> {
+        match self {
+            Self::Element(path) => path.find(element),
+            Self::Root(path) => path.find(root),
+            Self::Literal(value) => Some(value),
+        }
     }
 }
 
@@ -167,8 +166,14 @@ fn operand(cursor: &mut Cursor<'_>, depth: usize) -> Result<Operand, InvalidPath
     }
 }
 
+/// A path inside a filter leads to one place only: a filter asks about every element, and one inside another would ask
+/// about each of them every time.
 fn path(cursor: &mut Cursor<'_>, depth: usize) -> Result<Path, InvalidPath> {
     let (path, rest) = Path::parse_nested(cursor.rest, depth + 1)?;
     cursor.rest = rest;
-    Ok(path)
+    if path.is_definite() {
+        Ok(path)
+    } else {
+        Err(InvalidPath::Syntax)
+    }
 }

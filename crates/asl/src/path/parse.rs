@@ -3,6 +3,9 @@
 use super::filter::Filter;
 use super::{Path, Segment};
 
+/// Longer paths are refused, so that following one takes bounded time.
+const MOST_SEGMENTS: usize = 200;
+
 /// Why text is no path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InvalidPath {
@@ -114,6 +117,9 @@ impl Path {
             return Err(InvalidPath::Variable);
         }
         loop {
+            if segments.len() > MOST_SEGMENTS {
+                return Err(InvalidPath::Syntax);
+            }
             if cursor.eat("..") {
                 segments.push(Segment::Descend);
                 if cursor.peek() == Some('[') {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::{Path, Segment};
+use crate::limits;
 
 /// More places than this are not looked at: their list could not pass between two states (262,144 bytes) anyway, and
 /// paths such as `$..*..*..*` would go on for ever.
@@ -31,22 +32,31 @@ impl Path {
             }
             found = next;
         }
+        // The same value may have been found many times over.
+        if found
+            .iter()
+            .map(|value| limits::weight(value))
+            .sum::<usize>()
+            > limits::MOST_WEIGHT
+        {
+            return Err(Miss("The path leads to too much data".into()));
+        }
         Ok(found.into_iter().cloned().collect())
     }
 
     fn follow<'v>(&self, root: &'v Value) -> Result<&'v Value, Miss> {
         let mut value = root;
         for (n, segment) in self.segments.iter().enumerate() {
-            let next = match (segment, value) {
-                (Segment::Field(name), Value::Object(map)) => map.get(name),
-                (Segment::Index(index), Value::Array(items)) => {
-                    position(*index, items.len()).and_then(|at| items.get(at))
-                }
-                _ => None,
-            };
-            value = next.ok_or_else(|| self.miss(n, value))?;
+            value = segment.step(value).ok_or_else(|| self.miss(n, value))?;
         }
         Ok(value)
+    }
+
+    /// What a definite path leads to, without words about why not.
+    pub(super) fn find<'v>(&self, root: &'v Value) -> Option<&'v Value> {
+        self.segments
+            .iter()
+            .try_fold(root, |value, segment| segment.step(value))
     }
 
     /// Jayway's words for the three ways to miss.
@@ -120,6 +130,15 @@ fn bound(index: i64, length: usize) -> usize {
 }
 
 impl Segment {
+    /// The one place it leads to from `value`, for the segments of a definite path.
+    fn step<'v>(&self, value: &'v Value) -> Option<&'v Value> {
+        match (self, value) {
+            (Self::Field(name), Value::Object(map)) => map.get(name),
+            (Self::Index(index), Value::Array(items)) => items.get(position(*index, items.len())?),
+            _ => None,
+        }
+    }
+
     fn select<'v>(&self, value: &'v Value, root: &Value, found: &mut Vec<&'v Value>) {
         match (self, value) {
             (Self::Field(name), Value::Object(map)) => found.extend(map.get(name)),

@@ -188,6 +188,16 @@ fn a_branch_that_fails_by_itself_keeps_its_siblings_from_starting() {
     let driver = Driver::start(&branch("P", &parallel), "{}");
     assert_eq!(driver.failure().0, "No");
     assert!(driver.tasks.is_empty());
+
+    let mut reversed = parallel;
+    reversed["Branches"].as_array_mut().unwrap().reverse();
+    let driver = Driver::start(&branch("P", &reversed), "{}");
+    assert_eq!(driver.failure().0, "No");
+    assert!(driver.events().contains(&"TaskStateAborted".to_owned()));
+    assert!(
+        driver.tasks.is_empty() && driver.cancelled.is_empty(),
+        "what is given up at once is never asked for"
+    );
 }
 
 #[test]
@@ -283,4 +293,30 @@ fn data_wrapped_in_itself_for_ever_is_stopped() {
     let mut driver = Driver::start(&json!({"StartAt": "A", "States": states}), "{}");
     assert_eq!(driver.failure().0, "States.Runtime");
     driver.restart();
+}
+
+#[test]
+fn a_template_that_multiplies_its_input_is_stopped() {
+    let fields: serde_json::Map<String, Value> = (0..10_000)
+        .map(|n| (format!("f{n}.$"), json!("$")))
+        .collect();
+    let input = json!("x".repeat(200_000)).to_string();
+    let driver = Driver::start(
+        &branch(
+            "S",
+            &json!({"Type": "Pass", "Parameters": fields, "End": true}),
+        ),
+        &input,
+    );
+    assert_eq!(driver.failure().0, "States.DataLimitExceeded");
+    let many = vec!["$"; 10_000].join(", ");
+    let call = json!({"r.$": format!("States.Array({many})")});
+    let driver = Driver::start(
+        &branch(
+            "S",
+            &json!({"Type": "Pass", "Parameters": call, "End": true}),
+        ),
+        &input,
+    );
+    assert_eq!(driver.failure().0, "States.DataLimitExceeded");
 }

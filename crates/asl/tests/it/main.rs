@@ -6,6 +6,8 @@ mod document_signing;
 mod driver;
 mod errors;
 mod lambda_loop;
+mod machines;
+mod operators;
 mod properties;
 mod recorded;
 mod states;

@@ -84,6 +84,26 @@ fn heartbeats_keep_a_task_alive_but_never_past_its_timeout() {
 }
 
 #[test]
+fn of_a_tasks_heartbeats_only_the_latest_matters() {
+    let mut driver = Driver::start(&task(TOKEN, &json!({"HeartbeatSeconds": 10})), "{}");
+    let token = driver.task().token.unwrap();
+    for _ in 0..3 {
+        driver.pass(5);
+        driver.tell(Happened::TokenHeartbeat {
+            token: token.clone(),
+        });
+    }
+    let beats = |entry: &asl::Entry| matches!(entry.event, asl::Event::TaskHeartbeat { .. });
+    let latest = driver.journal.iter().rposition(beats).unwrap();
+    let all = driver.journal.iter().enumerate();
+    let kept = all
+        .filter(|(n, entry)| *n == latest || !beats(entry))
+        .map(|(_, entry)| entry);
+    let execution = asl::Execution::replay(driver.definition.clone(), kept).unwrap();
+    assert_eq!(execution, driver.execution);
+}
+
+#[test]
 fn a_heartbeat_that_stays_away_is_caught_by_either_name() {
     for name in ["States.Timeout", "States.HeartbeatTimeout", "States.ALL"] {
         let mut definition = task(
