@@ -1,1 +1,232 @@
-//! Stand-ins for AWS services.
+//! Stand-ins for the AWS services that a workflow with approvals uses. They speak AWS's wire protocols, so
+//! that the AWS SDKs, the AWS CLI and boto3 work against them unmodified.
+//!
+//! A request can come in on two ways, and both end in [`AwsLocal::handle`]:
+//! - through [`AwsLocal::http_client`], which an AWS SDK client in the same process is given as its HTTP
+//!   client: no sockets ([`connector`]);
+//! - through [`AwsLocal::serve`], on a loopback port, for every other program ([`server`]), which also shows
+//!   the mailbox to a person with a browser.
+//!
+//! In the order in which a request meets them: [`dispatch`] reads which service and operation is meant;
+//! [`dynamodb`], [`ses`], [`lambda`] and [`step_functions`] answer; [`error`] writes a refusal in the form
+//! that the service's clients expect. What nobody here answers is refused by name.
+//!
+//! Time: all waiting is tokio's, and the time of day comes from [`Options::clock`] alone, so that under a
+//! paused tokio clock everything moves with it. What lives in memory is worked on inline, what lives in
+//! files on tokio's blocking threads (which hold a paused clock still while they work).
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! use aws_local::{AwsLocal, Options};
+//!
+//! let aws = AwsLocal::start(Options::in_memory(|| "2026-11-21T09:00:00Z".parse().unwrap())).await.unwrap();
+//! aws.register_function("greet", aws_local::function(|invocation| async move {
+//!     Ok(serde_json::json!({"hello": invocation.payload["name"]}))
+//! }));
+//! let request = http::Request::post("http://localhost/2015-03-31/functions/greet/invocations")
+//!     .body(r#"{"name": "Bob"}"#.into()).unwrap();
+//! let response = aws.handle(request).await;
+//! assert_eq!(response.body().as_ref(), br#"{"hello":"Bob"}"#);
+//! # }
+//! ```
+
+mod connector;
+mod database;
+mod dispatch;
+mod dynamodb;
+mod error;
+mod lambda;
+mod server;
+mod source;
+mod tasks;
+#[cfg(test)]
+mod testing;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use bytes::Bytes;
+
+pub use lambda::{Function, FunctionError, FunctionFuture, Invocation, function};
+pub use source::{Clock, Randomness};
+
+use dispatch::Call;
+use dynamodb::DynamoDb;
+use error::AwsError;
+use lambda::Lambda;
+use source::Source;
+use tasks::Tasks;
+
+/// The region in the ARNs that the stand-ins give out. Requests for any region are answered alike.
+pub const REGION: &str = "us-east-1";
+
+/// The account in the ARNs that the stand-ins give out. ARNs with any other are understood alike, so that a
+/// definition written for a real account works as it is.
+pub const ACCOUNT: &str = "123456789012";
+
+/// What the stand-ins are started with.
+#[derive(Clone)]
+pub struct Options {
+    /// The folder for `dynamodb.sqlite`, `mail.sqlite` and `states.sqlite`; made when it is missing. Without
+    /// one everything is in memory.
+    pub data: Option<PathBuf>,
+    /// The time of day. Should follow tokio's clock, for timers wait on that.
+    pub clock: Clock,
+    /// Fills a buffer with random bytes, for identifiers and task tokens.
+    pub randomness: Randomness,
+}
+
+impl Options {
+    /// Everything in memory, with identifiers that count up from one: for tests and examples.
+    pub fn in_memory(clock: impl Fn() -> jiff::Timestamp + Send + Sync + 'static) -> Options {
+        Options {
+            data: None,
+            clock: Arc::new(clock),
+            randomness: source::counting(),
+        }
+    }
+}
+
+/// Why the stand-ins could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The folder for the data can't be made or written to.
+    #[error("the folder for the embedded AWS's data can't be used: {0}")]
+    Folder(#[from] std::io::Error),
+    /// A database file can't be opened: it is damaged, or not a database of ours.
+    #[error("{file} can't be opened: {reason}")]
+    Database {
+        /// The file's name in the data folder, or `memory`.
+        file: &'static str,
+        /// What the database said.
+        reason: String,
+    },
+}
+
+/// The embedded AWS. Clones are the same one; it ends with [`AwsLocal::stop`], or, as if killed, when the
+/// last clone is dropped or [`AwsLocal::kill`] is called.
+#[derive(Clone)]
+pub struct AwsLocal {
+    inner: Arc<Inner>,
+}
+
+/// What is going on in the embedded AWS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Activity {
+    /// Function invocations that haven't ended, and asynchronous ones that wait for another try.
+    pub invocations: usize,
+}
+
+struct Inner {
+    source: Source,
+    dynamodb: DynamoDb,
+    lambda: Arc<Lambda>,
+    tasks: Arc<Tasks>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.tasks.end();
+    }
+}
+
+impl AwsLocal {
+    /// Opens what [`Options::data`] holds, and lets unfinished executions go on. Call it within a tokio
+    /// runtime with time enabled.
+    pub async fn start(options: Options) -> Result<AwsLocal, StartError> {
+        if let Some(folder) = &options.data {
+            std::fs::create_dir_all(folder)?;
+        }
+        let source = Source {
+            clock: options.clock,
+            randomness: options.randomness,
+        };
+        let tasks = Arc::new(Tasks::new());
+        let dynamodb = DynamoDb::open(options.data.as_deref(), &source.clock)?;
+        let lambda = Arc::new(Lambda::new(source.clone(), Arc::clone(&tasks)));
+        Ok(AwsLocal {
+            inner: Arc::new(Inner {
+                source,
+                dynamodb,
+                lambda,
+                tasks,
+            }),
+        })
+    }
+
+    /// An HTTP client for an AWS SDK's configuration which hands every request to the stand-ins, whatever
+    /// host it names. It doesn't keep them alive: once every [`AwsLocal`] is gone, requests fail as if nobody
+    /// listened.
+    pub fn http_client(&self) -> SharedHttpClient {
+        connector::http_client(&self.inner)
+    }
+
+    /// Answers one AWS API request. Never fails: what can't be done is answered as AWS would.
+    pub async fn handle(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
+        self.inner.handle(request).await
+    }
+
+    /// Serves the AWS APIs and the mailbox page on `listener` until `shutdown` completes. Requests whose Host
+    /// is neither a loopback address nor `localhost` are refused, so that no website can reach it through a
+    /// browser.
+    pub async fn serve(
+        &self,
+        listener: tokio::net::TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> std::io::Result<()> {
+        server::serve(Arc::clone(&self.inner), listener, shutdown).await
+    }
+
+    /// Makes `function` the Lambda function `name`, in place of one of that name. It is found by its name and
+    /// by an ARN of any region, account, version or alias. A name is 1 to 64 letters, digits, `-` and `_`.
+    pub fn register_function(&self, name: &str, function: Function) {
+        self.inner.lambda.register(name, function);
+    }
+
+    /// What is still going on, for a harness that wants to see that nothing is left.
+    pub async fn activity(&self) -> Activity {
+        Activity {
+            invocations: self.inner.lambda.pending(),
+        }
+    }
+
+    /// Waits for writes under way, ends functions that still run and closes the files. Afterwards every
+    /// request is refused.
+    pub async fn stop(&self) {
+        self.inner.tasks.end();
+        self.inner.dynamodb.settle().await;
+    }
+}
+
+impl Inner {
+    async fn handle(self: &Arc<Self>, request: http::Request<Bytes>) -> http::Response<Bytes> {
+        let request_id = self.source.uuid();
+        let call = dispatch::read(&request);
+        let (service, operation) = call.names();
+        let (service, operation) = (service.to_owned(), operation.to_owned());
+        let protocol = call.protocol();
+        let answer = match call {
+            Call::DynamoDb { operation } => {
+                self.dynamodb.call(operation, request.into_body()).await
+            }
+            Call::Lambda(operation) => {
+                self.lambda
+                    .call(operation, request.headers(), request.body(), &request_id)
+                    .await
+            }
+            Call::Unsupported {
+                service, operation, ..
+            } => Err(AwsError::not_embedded(&service, &operation)),
+        };
+        if let Err(error) = &answer {
+            tracing::debug!(
+                aws.service = service,
+                aws.operation = operation,
+                aws.error.code = error.code(),
+                "refused"
+            );
+        }
+        error::respond(answer, protocol, &request_id)
+    }
+}

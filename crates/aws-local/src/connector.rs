@@ -1,0 +1,62 @@
+//! The way in for AWS SDK clients in the same process: an HTTP client that hands each request to the
+//! stand-ins. So the SDK's own code runs as in production, up to where the network would begin.
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::byte_stream::ByteStream;
+
+use crate::Inner;
+
+/// Holds the stand-ins weakly: a function registered with them may hold the SDK client that holds this.
+pub(crate) fn http_client(inner: &Arc<Inner>) -> SharedHttpClient {
+    let connector = SharedHttpConnector::new(Connector {
+        inner: Arc::downgrade(inner),
+    });
+    http_client_fn(move |_, _| connector.clone())
+}
+
+struct Connector {
+    inner: Weak<Inner>,
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connector")
+    }
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let inner = Weak::clone(&self.inner);
+        HttpConnectorFuture::new(async move {
+            let request = request
+                .try_into_http1x()
+                .map_err(|error| ConnectorError::user(error.into()))?;
+            let (parts, body) = request.into_parts();
+            let body = ByteStream::new(body)
+                .collect()
+                .await
+                .map_err(|error| ConnectorError::user(error.into()))?
+                .into_bytes();
+            let inner = inner.upgrade().ok_or_else(gone)?;
+            let response = inner.handle(http::Request::from_parts(parts, body)).await;
+            HttpResponse::try_from(response.map(SdkBody::from))
+                .map_err(|error| ConnectorError::other(error.into(), None))
+        })
+    }
+}
+
+fn gone() -> ConnectorError {
+    let refused = std::io::Error::new(
+        std::io::ErrorKind::ConnectionRefused,
+        "the embedded AWS has ended",
+    );
+    ConnectorError::io(refused.into())
+}

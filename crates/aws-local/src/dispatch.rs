@@ -1,0 +1,235 @@
+//! Which service and operation a request means. AWS's JSON services name both in `X-Amz-Target`, its REST
+//! services by method and path, the older ones by a form field; the signature's scope names the service in
+//! every case.
+
+use bytes::Bytes;
+use http::{Method, Request};
+
+use crate::error::Protocol;
+
+/// What a request asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    DynamoDb {
+        operation: String,
+    },
+    Lambda(LambdaCall),
+    /// Something that the stand-ins don't do.
+    Unsupported {
+        service: String,
+        operation: String,
+        protocol: Protocol,
+    },
+}
+
+/// The operations of Lambda that are answered.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum LambdaCall {
+    Invoke { function: String },
+    GetFunction { function: String },
+    ListFunctions,
+}
+
+impl Call {
+    /// The service and the operation, for a log or an error.
+    pub(crate) fn names(&self) -> (&str, &str) {
+        match self {
+            Call::DynamoDb { operation } => ("DynamoDB", operation),
+            Call::Lambda(LambdaCall::Invoke { .. }) => ("Lambda", "Invoke"),
+            Call::Lambda(LambdaCall::GetFunction { .. }) => ("Lambda", "GetFunction"),
+            Call::Lambda(LambdaCall::ListFunctions) => ("Lambda", "ListFunctions"),
+            Call::Unsupported {
+                service, operation, ..
+            } => (service, operation),
+        }
+    }
+
+    pub(crate) fn protocol(&self) -> Protocol {
+        match self {
+            Call::DynamoDb { .. } => Protocol::Json10,
+            Call::Lambda(_) => Protocol::Rest,
+            Call::Unsupported { protocol, .. } => *protocol,
+        }
+    }
+}
+
+/// Reads what `request` asks for.
+pub(crate) fn read(request: &Request<Bytes>) -> Call {
+    if let Some(target) = header(request, "x-amz-target") {
+        return by_target(request, target);
+    }
+    let path: Vec<String> = request
+        .uri()
+        .path()
+        .split('/')
+        .skip(1)
+        .map(percent_decoded)
+        .collect();
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    match (request.method(), path.as_slice()) {
+        (&Method::POST, ["2015-03-31", "functions", function, "invocations"]) => {
+            Call::Lambda(LambdaCall::Invoke {
+                function: (*function).to_owned(),
+            })
+        }
+        (&Method::GET, ["2015-03-31", "functions", function]) if !function.is_empty() => {
+            Call::Lambda(LambdaCall::GetFunction {
+                function: (*function).to_owned(),
+            })
+        }
+        (&Method::GET, ["2015-03-31", "functions"] | ["2015-03-31", "functions", ""]) => {
+            Call::Lambda(LambdaCall::ListFunctions)
+        }
+        _ => unsupported(request),
+    }
+}
+
+fn by_target(request: &Request<Bytes>, target: &str) -> Call {
+    let (prefix, operation) = target.rsplit_once('.').unwrap_or(("", target));
+    match prefix {
+        "DynamoDB_20120810" | "DynamoDBStreams_20120810" => Call::DynamoDb {
+            operation: operation.to_owned(),
+        },
+        _ => {
+            let service = signed_service(request).unwrap_or(prefix).to_owned();
+            let content_type = header(request, "content-type").unwrap_or_default();
+            let protocol = if content_type.ends_with("json-1.1") {
+                Protocol::Json11
+            } else {
+                Protocol::Json10
+            };
+            Call::Unsupported {
+                service,
+                operation: operation.to_owned(),
+                protocol,
+            }
+        }
+    }
+}
+
+fn unsupported(request: &Request<Bytes>) -> Call {
+    let service = signed_service(request)
+        .unwrap_or("an unknown service")
+        .to_owned();
+    let form = header(request, "content-type")
+        .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+    if form && let Some(action) = form_action(request.body()) {
+        return Call::Unsupported {
+            service,
+            operation: action,
+            protocol: Protocol::Query,
+        };
+    }
+    let protocol = if service == "s3" {
+        Protocol::RestXml
+    } else {
+        Protocol::Rest
+    };
+    let operation = format!("{} {}", request.method(), request.uri().path());
+    Call::Unsupported {
+        service,
+        operation,
+        protocol,
+    }
+}
+
+/// The service in `Credential=AKID/20261121/us-east-1/states/aws4_request`.
+fn signed_service(request: &Request<Bytes>) -> Option<&str> {
+    let authorization = header(request, "authorization")?;
+    let (_, scope) = authorization.split_once("Credential=")?;
+    scope.split([',', ' ']).next()?.split('/').nth(3)
+}
+
+fn form_action(body: &[u8]) -> Option<String> {
+    let body = std::str::from_utf8(body).ok()?;
+    body.split('&')
+        .find_map(|field| field.strip_prefix("Action="))
+        .map(percent_decoded)
+}
+
+fn header<'a>(request: &'a Request<Bytes>, name: &str) -> Option<&'a str> {
+    request.headers().get(name)?.to_str().ok()
+}
+
+/// `%3A` and the like as the characters they stand for. What isn't an escape is left as it is.
+pub(crate) fn percent_decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let escape = (bytes[at] == b'%')
+            .then(|| bytes.get(at + 1..at + 3))
+            .flatten()
+            .and_then(|hex| data_encoding::HEXLOWER_PERMISSIVE.decode(hex).ok());
+        if let Some(byte) = escape {
+            out.extend(byte);
+            at += 3;
+        } else {
+            out.push(bytes[at]);
+            at += 1;
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(request: http::request::Builder, body: &'static str) -> Call {
+        read(
+            &request
+                .body(Bytes::from_static(body.as_bytes()))
+                .expect("a request"),
+        )
+    }
+
+    #[test]
+    fn a_target_names_service_and_operation() {
+        let request = Request::post("/").header("x-amz-target", "DynamoDB_20120810.PutItem");
+        assert_eq!(
+            call(request, "{}"),
+            Call::DynamoDb {
+                operation: "PutItem".to_owned()
+            }
+        );
+    }
+
+    #[test]
+    fn a_function_is_named_by_an_escaped_arn() {
+        let path = "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aeu-central-1%3A1%3Afunction%3Aalice/invocations";
+        let function = "arn:aws:lambda:eu-central-1:1:function:alice".to_owned();
+        assert_eq!(
+            call(Request::post(path), ""),
+            Call::Lambda(LambdaCall::Invoke { function })
+        );
+    }
+
+    #[test]
+    fn what_is_not_embedded_keeps_its_name() {
+        let signed = "AWS4-HMAC-SHA256 Credential=AKID/20261121/us-east-1/sts/aws4_request, SignedHeaders=host";
+        let request = Request::post("/").header("authorization", signed).header(
+            "content-type",
+            "application/x-www-form-urlencoded; charset=utf-8",
+        );
+        let expected = Call::Unsupported {
+            service: "sts".to_owned(),
+            operation: "GetCallerIdentity".to_owned(),
+            protocol: Protocol::Query,
+        };
+        assert_eq!(
+            call(request, "Action=GetCallerIdentity&Version=2011-06-15"),
+            expected
+        );
+        let request = Request::get("/bucket/key");
+        let Call::Unsupported { operation, .. } = call(request, "") else {
+            panic!("must be unsupported")
+        };
+        assert_eq!(operation, "GET /bucket/key");
+    }
+
+    #[test]
+    fn escapes_that_are_none_are_left() {
+        assert_eq!(percent_decoded("100%25 %zz %"), "100% %zz %");
+    }
+}

@@ -1,0 +1,109 @@
+//! The loopback port: the AWS APIs for programs, the mailbox for a browser.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, header};
+
+use crate::Inner;
+
+/// The largest request body, in bytes: SES takes mails of 40 MB, which base64 makes longer.
+const BODY: usize = 64 * 1024 * 1024;
+
+pub(crate) async fn serve(
+    inner: Arc<Inner>,
+    listener: tokio::net::TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let app = Router::new().fallback(move |request: Request<Body>| {
+        let inner = Arc::clone(&inner);
+        async move {
+            let (parts, body) = request.into_parts();
+            match to_bytes(body, BODY).await {
+                Ok(body) => respond(&inner, Request::from_parts(parts, body)).await,
+                Err(_) => plain(StatusCode::PAYLOAD_TOO_LARGE, "The request is too large."),
+            }
+            .map(Body::from)
+        }
+    });
+    axum::serve(listener, app)
+        .with_graceful_shutdown(shutdown)
+        .await
+}
+
+/// Answers one request that came over the network.
+pub(crate) async fn respond(inner: &Arc<Inner>, request: Request<Bytes>) -> Response<Bytes> {
+    if !is_loopback(&request) {
+        return plain(
+            StatusCode::FORBIDDEN,
+            "The embedded AWS answers under loopback addresses only.",
+        );
+    }
+    inner.handle(request).await
+}
+
+/// Whether the Host is this machine. A website can point a name of its own at 127.0.0.1 and have a visitor's
+/// browser ask us; the Host then still names the website.
+fn is_loopback(request: &Request<Bytes>) -> bool {
+    let host = request
+        .headers()
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    let Some(host) = host.or_else(|| request.uri().authority().map(http::uri::Authority::as_str))
+    else {
+        return false;
+    };
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    name == "localhost"
+        || name.ends_with(".localhost")
+        || name
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from_static(text.as_bytes()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        header::HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_hosts_are_answered() {
+        for (host, expected) in [
+            ("127.0.0.1:8086", true),
+            ("localhost:8086", true),
+            ("LOCALHOST", true),
+            ("sync-states.localhost:8086", true),
+            ("[::1]:8086", true),
+            ("127.1.2.3", true),
+            ("evil.example", false),
+            ("127.0.0.1.evil.example:8086", false),
+            ("localhost.evil.example", false),
+            ("192.168.1.4", false),
+            ("", false),
+        ] {
+            let request = Request::get("/")
+                .header("host", host)
+                .body(Bytes::new())
+                .expect("a request");
+            assert_eq!(is_loopback(&request), expected, "{host}");
+        }
+        assert!(!is_loopback(
+            &Request::get("/").body(Bytes::new()).expect("a request")
+        ));
+    }
+}
