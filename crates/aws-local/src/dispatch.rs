@@ -14,6 +14,7 @@ pub(crate) enum Call {
         operation: String,
     },
     Lambda(LambdaCall),
+    Ses(SesCall),
     /// Something that the stand-ins don't do.
     Unsupported {
         service: String,
@@ -30,6 +31,17 @@ pub(crate) enum LambdaCall {
     ListFunctions,
 }
 
+/// The operations of SES v2 that are answered.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum SesCall {
+    SendEmail,
+    GetAccount,
+    CreateEmailIdentity,
+    ListEmailIdentities,
+    GetEmailIdentity { identity: String },
+    DeleteEmailIdentity { identity: String },
+}
+
 impl Call {
     /// The service and the operation, for a log or an error.
     pub(crate) fn names(&self) -> (&str, &str) {
@@ -38,6 +50,12 @@ impl Call {
             Call::Lambda(LambdaCall::Invoke { .. }) => ("Lambda", "Invoke"),
             Call::Lambda(LambdaCall::GetFunction { .. }) => ("Lambda", "GetFunction"),
             Call::Lambda(LambdaCall::ListFunctions) => ("Lambda", "ListFunctions"),
+            Call::Ses(SesCall::SendEmail) => ("SES", "SendEmail"),
+            Call::Ses(SesCall::GetAccount) => ("SES", "GetAccount"),
+            Call::Ses(SesCall::CreateEmailIdentity) => ("SES", "CreateEmailIdentity"),
+            Call::Ses(SesCall::ListEmailIdentities) => ("SES", "ListEmailIdentities"),
+            Call::Ses(SesCall::GetEmailIdentity { .. }) => ("SES", "GetEmailIdentity"),
+            Call::Ses(SesCall::DeleteEmailIdentity { .. }) => ("SES", "DeleteEmailIdentity"),
             Call::Unsupported {
                 service, operation, ..
             } => (service, operation),
@@ -47,7 +65,7 @@ impl Call {
     pub(crate) fn protocol(&self) -> Protocol {
         match self {
             Call::DynamoDb { .. } => Protocol::Json10,
-            Call::Lambda(_) => Protocol::Rest,
+            Call::Lambda(_) | Call::Ses(_) => Protocol::Rest,
             Call::Unsupported { protocol, .. } => *protocol,
         }
     }
@@ -80,7 +98,26 @@ pub(crate) fn read(request: &Request<Bytes>) -> Call {
         (&Method::GET, ["2015-03-31", "functions"] | ["2015-03-31", "functions", ""]) => {
             Call::Lambda(LambdaCall::ListFunctions)
         }
+        (method, ["v2", "email", rest @ ..]) => {
+            ses(method, rest).map_or_else(|| unsupported(request), Call::Ses)
+        }
         _ => unsupported(request),
+    }
+}
+
+fn ses(method: &Method, path: &[&str]) -> Option<SesCall> {
+    match (method.as_str(), path) {
+        ("POST", ["outbound-emails"]) => Some(SesCall::SendEmail),
+        ("GET", ["account"]) => Some(SesCall::GetAccount),
+        ("POST", ["identities"]) => Some(SesCall::CreateEmailIdentity),
+        ("POST", ["list-identities"]) => Some(SesCall::ListEmailIdentities),
+        ("GET", ["identities", identity]) => Some(SesCall::GetEmailIdentity {
+            identity: (*identity).to_owned(),
+        }),
+        ("DELETE", ["identities", identity]) => Some(SesCall::DeleteEmailIdentity {
+            identity: (*identity).to_owned(),
+        }),
+        _ => None,
     }
 }
 

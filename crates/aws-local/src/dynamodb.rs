@@ -173,7 +173,6 @@ impl dynoxide::storage_backend::Clock for Seconds {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::*;
     use crate::{AwsLocal, Options};
 
     async fn call(aws: &AwsLocal, operation: &str, body: Value) -> (u16, Value) {

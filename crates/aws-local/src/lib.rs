@@ -36,7 +36,9 @@ mod dispatch;
 mod dynamodb;
 mod error;
 mod lambda;
+mod mailbox;
 mod server;
+mod ses;
 mod source;
 mod tasks;
 #[cfg(test)]
@@ -49,12 +51,15 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use bytes::Bytes;
 
 pub use lambda::{Function, FunctionError, FunctionFuture, Invocation, function};
+pub use mailbox::{Attachment, Mail};
 pub use source::{Clock, Randomness};
 
 use dispatch::Call;
 use dynamodb::DynamoDb;
 use error::AwsError;
 use lambda::Lambda;
+use mailbox::Mailbox;
+use ses::Ses;
 use source::Source;
 use tasks::Tasks;
 
@@ -122,6 +127,8 @@ struct Inner {
     source: Source,
     dynamodb: DynamoDb,
     lambda: Arc<Lambda>,
+    mailbox: Arc<Mailbox>,
+    ses: Ses,
     tasks: Arc<Tasks>,
 }
 
@@ -145,11 +152,15 @@ impl AwsLocal {
         let tasks = Arc::new(Tasks::new());
         let dynamodb = DynamoDb::open(options.data.as_deref(), &source.clock)?;
         let lambda = Arc::new(Lambda::new(source.clone(), Arc::clone(&tasks)));
+        let mailbox = Arc::new(Mailbox::open(options.data.as_deref())?);
+        let ses = Ses::new(source.clone(), Arc::clone(&mailbox));
         Ok(AwsLocal {
             inner: Arc::new(Inner {
                 source,
                 dynamodb,
                 lambda,
+                mailbox,
+                ses,
                 tasks,
             }),
         })
@@ -184,6 +195,16 @@ impl AwsLocal {
         self.inner.lambda.register(name, function);
     }
 
+    /// Every mail in the mailbox, newest first.
+    pub fn mails(&self) -> Vec<Mail> {
+        self.inner.mailbox.mails_now(None)
+    }
+
+    /// The mails to `address` (without regard to case), newest first.
+    pub fn mails_to(&self, address: &str) -> Vec<Mail> {
+        self.inner.mailbox.mails_now(Some(address))
+    }
+
     /// What is still going on, for a harness that wants to see that nothing is left.
     pub async fn activity(&self) -> Activity {
         Activity {
@@ -196,6 +217,7 @@ impl AwsLocal {
     pub async fn stop(&self) {
         self.inner.tasks.end();
         self.inner.dynamodb.settle().await;
+        self.inner.mailbox.settle().await;
     }
 }
 
@@ -215,6 +237,7 @@ impl Inner {
                     .call(operation, request.headers(), request.body(), &request_id)
                     .await
             }
+            Call::Ses(operation) => self.ses.call(operation, request.body()).await,
             Call::Unsupported {
                 service, operation, ..
             } => Err(AwsError::not_embedded(&service, &operation)),

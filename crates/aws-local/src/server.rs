@@ -5,9 +5,10 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode, header};
 
 use crate::Inner;
+use crate::mailbox::pages;
 
 /// The largest request body, in bytes: SES takes mails of 40 MB, which base64 makes longer.
 const BODY: usize = 64 * 1024 * 1024;
@@ -40,6 +41,14 @@ pub(crate) async fn respond(inner: &Arc<Inner>, request: Request<Bytes>) -> Resp
             StatusCode::FORBIDDEN,
             "The embedded AWS answers under loopback addresses only.",
         );
+    }
+    let path = request.uri().path();
+    // A signed request means S3 or another API of AWS, whatever its path.
+    if pages::owns(path)
+        && request.method() != Method::POST
+        && !request.headers().contains_key(header::AUTHORIZATION)
+    {
+        return pages::respond(&inner.mailbox, &request).await;
     }
     inner.handle(request).await
 }

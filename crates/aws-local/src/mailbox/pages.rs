@@ -1,0 +1,242 @@
+//! The mailbox for a browser, and as JSON for programs: `/mailbox`, `/mailbox/{address}` and
+//! `/mailbox/messages/{id}`, each also with `.json` at its end or asked for by `Accept: application/json`.
+//!
+//! A mail's HTML is shown in a frame that runs nothing and loads nothing from elsewhere; its links lead the
+//! whole window to their target.
+
+use askama::Template;
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::text::{Piece, pieces};
+use super::{Mail, Mailbox};
+use crate::dispatch::percent_decoded;
+use crate::error::AwsError;
+
+const STYLE: &str = include_str!("../../templates/style.css");
+
+/// For our own pages: nothing but our style and the frame with the mail.
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; frame-src 'self'; base-uri 'none'; \
+                           form-action 'none'; frame-ancestors 'none'";
+
+/// For a mail's HTML: its own styles and the pictures it brings along, and links.
+const MAIL_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; \
+                           form-action 'none'; frame-ancestors 'self'; sandbox allow-popups \
+                           allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation";
+
+#[derive(Template)]
+#[template(path = "mailbox.html")]
+struct MailboxPage {
+    address: Option<String>,
+    mails: Vec<Mail>,
+}
+
+#[derive(Template)]
+#[template(path = "mail.html")]
+struct MailPage<'a> {
+    mail: &'a Mail,
+    text: Vec<Piece<'a>>,
+    headers: Vec<&'a (String, String)>,
+}
+
+#[derive(Template)]
+#[template(path = "missing.html")]
+struct MissingPage {}
+
+/// Whether the mailbox answers requests for `path`.
+pub(crate) fn owns(path: &str) -> bool {
+    path == "/" || path == "/mailbox" || path == "/mailbox.json" || path.starts_with("/mailbox/")
+}
+
+/// Answers a request for one of the mailbox's pages.
+pub(crate) async fn respond(mailbox: &Mailbox, request: &Request<Bytes>) -> Response<Bytes> {
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        let mut response = html(StatusCode::METHOD_NOT_ALLOWED, MissingPage {}.render());
+        response
+            .headers_mut()
+            .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    let path = request.uri().path().trim_end_matches('/');
+    let accept = request
+        .headers()
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok());
+    let (path, json) = match path.strip_suffix(".json") {
+        Some(path) => (path, true),
+        None => (
+            path,
+            accept.is_some_and(|accept| accept.contains("application/json")),
+        ),
+    };
+    let rest: Vec<String> = path.split('/').skip(2).map(percent_decoded).collect();
+    let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+    let answer = match rest.as_slice() {
+        [] if path.is_empty() => Ok(moved("/mailbox")),
+        [] => list(mailbox, None, json).await,
+        ["style.css"] => Ok(typed("text/css; charset=utf-8", STYLE.to_owned())),
+        ["messages", id] => one(mailbox, id, json).await,
+        ["messages", id, "html"] => body(mailbox, id).await,
+        [address] => list(mailbox, Some((*address).to_owned()), json).await,
+        _ => Ok(html(StatusCode::NOT_FOUND, MissingPage {}.render())),
+    };
+    answer.unwrap_or_else(|_| {
+        let text = Bytes::from_static(b"The mailbox's file can't be read.");
+        let mut response = Response::new(text);
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        response
+    })
+}
+
+async fn list(
+    mailbox: &Mailbox,
+    address: Option<String>,
+    json: bool,
+) -> Result<Response<Bytes>, AwsError> {
+    let mails = mailbox.mails(address.clone()).await?;
+    if json {
+        return Ok(as_json(&json!({"mails": mails})));
+    }
+    Ok(html(
+        StatusCode::OK,
+        MailboxPage { address, mails }.render(),
+    ))
+}
+
+async fn one(mailbox: &Mailbox, id: &str, json: bool) -> Result<Response<Bytes>, AwsError> {
+    let Some(mail) = mailbox.mail(id.to_owned()).await? else {
+        return Ok(html(StatusCode::NOT_FOUND, MissingPage {}.render()));
+    };
+    if json {
+        return Ok(as_json(&json!(mail)));
+    }
+    let shown_above = ["from", "to", "subject"];
+    let page = MailPage {
+        mail: &mail,
+        text: pieces(mail.text.as_deref().unwrap_or_default()),
+        headers: mail
+            .headers
+            .iter()
+            .filter(|(name, _)| !shown_above.contains(&name.to_ascii_lowercase().as_str()))
+            .collect(),
+    };
+    Ok(html(StatusCode::OK, page.render()))
+}
+
+async fn body(mailbox: &Mailbox, id: &str) -> Result<Response<Bytes>, AwsError> {
+    let Some(content) = mailbox
+        .mail(id.to_owned())
+        .await?
+        .and_then(|mail| mail.html)
+    else {
+        return Ok(html(StatusCode::NOT_FOUND, MissingPage {}.render()));
+    };
+    let mut response = html(StatusCode::OK, Ok(with_links_for_the_window(&content)));
+    response.headers_mut().insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(MAIL_POLICY),
+    );
+    Ok(response)
+}
+
+/// Puts `<base target>` where a browser takes it as part of the head.
+fn with_links_for_the_window(content: &str) -> String {
+    const BASE: &str = r#"<base target="_top">"#;
+    let lower = content.to_ascii_lowercase();
+    let after_tag = |tag: &str| {
+        let start = lower.find(tag)?;
+        let follows = lower[start + tag.len()..].chars().next()?;
+        let end = start + lower[start..].find('>')? + 1;
+        (follows == '>' || follows.is_whitespace()).then_some(end)
+    };
+    let place = after_tag("<head")
+        .or_else(|| after_tag("<html"))
+        .or_else(|| after_tag("<!doctype"));
+    let (before, after) = content.split_at(place.unwrap_or(0));
+    format!("{before}{BASE}{after}")
+}
+
+/// `21 Nov 2026, 09:00 UTC`.
+fn day_and_time(time: &Timestamp) -> String {
+    time.strftime("%-d %b %Y, %H:%M UTC").to_string()
+}
+
+/// The text's beginning, in one line.
+fn beginning(mail: &Mail) -> String {
+    let text = mail.text.as_deref().unwrap_or_default();
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= 140 {
+        return line;
+    }
+    let cut: String = line.chars().take(140).collect();
+    format!("{}…", cut.trim_end())
+}
+
+fn html(status: StatusCode, page: askama::Result<String>) -> Response<Bytes> {
+    let mut response = match page {
+        Ok(page) => typed("text/html; charset=utf-8", page),
+        Err(_) => typed("text/html; charset=utf-8", String::new()),
+    };
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(PAGE_POLICY),
+    );
+    response
+}
+
+fn as_json(value: &Value) -> Response<Bytes> {
+    typed("application/json", value.to_string())
+}
+
+fn moved(to: &'static str) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    response
+        .headers_mut()
+        .insert(header::LOCATION, HeaderValue::from_static(to));
+    response
+}
+
+fn typed(kind: &'static str, body: String) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body));
+    for (name, value) in [
+        (header::CONTENT_TYPE, kind),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_base_element_goes_into_the_head() {
+        for (given, expected) in [
+            ("<p>Hi", r#"<base target="_top"><p>Hi"#),
+            (
+                "<!DOCTYPE html><p>Hi",
+                r#"<!DOCTYPE html><base target="_top"><p>Hi"#,
+            ),
+            (
+                "<html><HEAD lang=x><title>",
+                r#"<html><HEAD lang=x><base target="_top"><title>"#,
+            ),
+            (
+                "<html><body><header>",
+                r#"<html><base target="_top"><body><header>"#,
+            ),
+        ] {
+            assert_eq!(with_links_for_the_window(given), expected);
+        }
+    }
+}

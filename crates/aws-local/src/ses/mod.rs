@@ -1,0 +1,122 @@
+//! SES v2: mails that are sent arrive in the mailbox, and every sender counts as verified. What AWS would
+//! refuse for its form is refused here as well, with the same kind of error.
+
+mod identities;
+mod message;
+mod raw;
+mod simple;
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::dispatch::SesCall;
+use crate::error::{Answer, AwsError};
+use crate::mailbox::Mailbox;
+use crate::source::Source;
+use message::{Envelope, SendEmail};
+
+/// The largest mail, in bytes, with its attachments in base64.
+const MAIL: usize = 40 * 1024 * 1024;
+
+pub(crate) struct Ses {
+    source: Source,
+    mailbox: Arc<Mailbox>,
+}
+
+impl Ses {
+    pub(crate) fn new(source: Source, mailbox: Arc<Mailbox>) -> Ses {
+        Ses { source, mailbox }
+    }
+
+    pub(crate) async fn call(&self, call: SesCall, body: &[u8]) -> Result<Answer, AwsError> {
+        match call {
+            SesCall::SendEmail => self.send(body).await,
+            SesCall::GetAccount => self.account().await,
+            SesCall::CreateEmailIdentity => self.create_identity(body).await,
+            SesCall::ListEmailIdentities => self.list_identities(body).await,
+            SesCall::GetEmailIdentity { identity } => self.identity(identity).await,
+            SesCall::DeleteEmailIdentity { identity } => self.delete_identity(identity).await,
+        }
+    }
+
+    async fn send(&self, body: &[u8]) -> Result<Answer, AwsError> {
+        if body.len() > MAIL / 3 * 4 + 64 * 1024 {
+            return Err(rejected(format!(
+                "Message length is more than {MAIL} bytes long."
+            )));
+        }
+        let request: SendEmail = read(body)?;
+        let envelope = Envelope {
+            id: self.message_id(),
+            received: self.source.now(),
+            configuration_set: request.configuration_set_name.clone(),
+            tags: message::tags(&request.email_tags)?,
+        };
+        let content = &request.content;
+        let mail = match (&content.simple, &content.raw, &content.template) {
+            (Some(simple), None, None) => simple::mail(&request, simple, envelope)?,
+            (None, Some(raw), None) => raw::mail(&request, &raw.data, envelope)?,
+            (None, None, Some(_)) => {
+                return Err(AwsError::not_embedded("SES", "SendEmail with a template"));
+            }
+            _ => {
+                return Err(bad(
+                    "Exactly one of Simple, Raw and Template must be given as the content.",
+                ));
+            }
+        };
+        let id = mail.id.clone();
+        self.mailbox.deliver(mail).await?;
+        Ok(json!({"MessageId": id}).into())
+    }
+
+    async fn account(&self) -> Result<Answer, AwsError> {
+        let day_ago = self.source.now() - jiff::SignedDuration::from_hours(24);
+        let sent = self.mailbox.count_since(day_ago).await?;
+        Ok(json!({
+            "DedicatedIpAutoWarmupEnabled": false,
+            "EnforcementStatus": "HEALTHY",
+            "ProductionAccessEnabled": true,
+            "SendQuota": {"Max24HourSend": 50000.0, "MaxSendRate": 14.0, "SentLast24Hours": sent},
+            "SendingEnabled": true,
+            "SuppressionAttributes": {"SuppressedReasons": []},
+        })
+        .into())
+    }
+
+    /// Of the shape of SES's own: the time, a UUID, a counter.
+    fn message_id(&self) -> String {
+        format!(
+            "0100{:012x}-{}-000000",
+            self.source.now().as_millisecond(),
+            self.source.uuid()
+        )
+    }
+}
+
+fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, AwsError> {
+    let body = if body.is_empty() { b"{}" } else { body };
+    serde_json::from_slice(body).map_err(|error| bad(error.to_string()))
+}
+
+fn bad(message: impl Into<String>) -> AwsError {
+    AwsError::new("BadRequestException", message)
+}
+
+fn rejected(message: impl Into<String>) -> AwsError {
+    AwsError::new("MessageRejected", message)
+}
+
+fn not_found(message: impl Into<String>) -> AwsError {
+    AwsError::with_status(StatusCode::NOT_FOUND, "NotFoundException", message)
+}
+
+fn no_content() -> Answer {
+    Answer::Json(Value::Object(serde_json::Map::new()))
+}
+
+#[cfg(test)]
+mod tests;

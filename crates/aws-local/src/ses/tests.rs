@@ -1,0 +1,206 @@
+use serde_json::{Value, json};
+
+use crate::{AwsLocal, Options};
+
+async fn aws() -> AwsLocal {
+    let options = Options::in_memory(|| "2026-11-21T09:00:00Z".parse().expect("a time"));
+    AwsLocal::start(options).await.expect("it starts")
+}
+
+async fn call(aws: &AwsLocal, method: &str, path: &str, body: Value) -> (u16, String, Value) {
+    let body = if body.is_null() {
+        String::new()
+    } else {
+        body.to_string()
+    };
+    let request = http::Request::builder()
+        .method(method)
+        .uri(path)
+        .body(body.into())
+        .expect("a request");
+    let response = aws.handle(request).await;
+    let kind = response
+        .headers()
+        .get("x-amzn-errortype")
+        .map(|kind| kind.to_str().expect("ASCII"));
+    let kind = kind.unwrap_or_default().to_owned();
+    (
+        response.status().as_u16(),
+        kind,
+        serde_json::from_slice(response.body()).expect("JSON"),
+    )
+}
+
+fn mail() -> Value {
+    json!({
+        "FromEmailAddress": "Countersign <no-reply@example.com>",
+        "Destination": {"ToAddresses": ["=?UTF-8?B?Wm/Dqw==?= <Bob@example.com>"], "BccAddresses": ["eve@example.com"]},
+        "Content": {"Simple": {
+            "Subject": {"Data": "=?UTF-8?Q?Sign_=E2=80=9E3=E2=80=9C?="},
+            "Body": {"Text": {"Data": "Go to https://example.com/s/x"}, "Html": {"Data": "<p>Hi</p>"}},
+            "Headers": [{"Name": "X-Approval", "Value": "req_1"}],
+        }},
+        "EmailTags": [{"Name": "approval", "Value": "req_1"}],
+        "ConfigurationSetName": "approvals",
+    })
+}
+
+#[tokio::test]
+async fn a_simple_mail_arrives_with_its_words_decoded() {
+    let aws = aws().await;
+    let (status, _, answer) = call(&aws, "POST", "/v2/email/outbound-emails", mail()).await;
+    assert_eq!(status, 200);
+    let mails = aws.mails_to("bob@EXAMPLE.com");
+    assert_eq!(mails.len(), 1);
+    let mail = &mails[0];
+    assert_eq!(answer["MessageId"], mail.id);
+    assert_eq!(mail.subject, "Sign „3“");
+    assert_eq!(mail.header("to"), Some("Zoë <Bob@example.com>"));
+    assert_eq!(mail.header("x-approval"), Some("req_1"));
+    assert_eq!(mail.header("bcc"), None);
+    assert_eq!(mail.recipients, ["Bob@example.com", "eve@example.com"]);
+    assert_eq!(mail.links(), ["https://example.com/s/x"]);
+    assert_eq!(mail.tags, [("approval".to_owned(), "req_1".to_owned())]);
+    assert_eq!(aws.mails_to("eve@example.com"), mails);
+    assert_eq!(aws.mails_to("nobody@example.com"), []);
+}
+
+#[tokio::test]
+async fn a_raw_mail_is_read() {
+    let aws = aws().await;
+    let mime = "From: Alice <alice@example.com>\r\nTo: Bob <bob@example.com>,\r\n carol@example.com\r\n\
+                Bcc: eve@example.com\r\nSubject: =?UTF-8?Q?Gr=C3=BC=C3=9Fe?=\r\nMIME-Version: 1.0\r\n\
+                Content-Type: multipart/mixed; boundary=b\r\n\r\n\
+                --b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n\
+                SGVsbG8=\r\n--b\r\nContent-Type: text/html\r\n\r\n<b>Hello</b>\r\n\
+                --b\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment; filename=\"a.pdf\"\r\n\r\nPDF\r\n--b--\r\n";
+    let data = data_encoding::BASE64.encode(mime.as_bytes());
+    let body = json!({"Content": {"Raw": {"Data": data}}});
+    assert_eq!(
+        call(&aws, "POST", "/v2/email/outbound-emails", body)
+            .await
+            .0,
+        200
+    );
+    let mails = aws.mails();
+    let mail = &mails[0];
+    assert_eq!(mail.from, "Alice <alice@example.com>");
+    assert_eq!(
+        mail.recipients,
+        ["bob@example.com", "carol@example.com", "eve@example.com"]
+    );
+    assert_eq!(mail.subject, "Grüße");
+    assert_eq!(mail.text.as_deref(), Some("Hello"));
+    assert_eq!(mail.html.as_deref().map(str::trim), Some("<b>Hello</b>"));
+    assert_eq!(
+        mail.header("to"),
+        Some("Bob <bob@example.com>, carol@example.com")
+    );
+    assert_eq!(mail.header("bcc"), None);
+    assert_eq!(mail.attachments.len(), 1);
+    assert_eq!(
+        (mail.attachments[0].name.as_str(), mail.attachments[0].bytes),
+        ("a.pdf", 3)
+    );
+}
+
+#[tokio::test]
+async fn what_aws_refuses_is_refused() {
+    let aws = aws().await;
+    let changed = |pointer: &str, value: Value| {
+        let mut mail = mail();
+        *mail.pointer_mut(pointer).expect("a place") = value;
+        mail
+    };
+    let simple = "/Content/Simple";
+    let many: Vec<String> = (0..51).map(|n| format!("a{n}@example.com")).collect();
+    for body in [
+        json!({}),
+        changed("/Content", json!({})),
+        changed("/FromEmailAddress", json!("nobody")),
+        changed("/FromEmailAddress", json!("Zoë <zoe@example.com>")),
+        changed(
+            "/Destination/ToAddresses/0",
+            json!("bob@example.com\r\nBcc: eve@example.com"),
+        ),
+        changed("/Destination/ToAddresses/0", json!("bob@exa mple.com")),
+        changed("/Destination/ToAddresses", json!(many)),
+        changed("/Destination", json!({})),
+        changed(
+            &format!("{simple}/Subject/Data"),
+            json!("Hi\r\nBcc: eve@example.com"),
+        ),
+        changed(&format!("{simple}/Body"), json!({})),
+        changed(&format!("{simple}/Headers/0/Value"), json!("a\nb")),
+        changed(&format!("{simple}/Headers/0/Name"), json!("a b")),
+        changed(&format!("{simple}/Headers/0/Name"), json!("Subject")),
+        changed("/EmailTags/0/Value", json!("a b")),
+        json!({"Content": {"Raw": {"Data": "!"}}}),
+    ] {
+        let shown = body.to_string();
+        let (status, kind, _) = call(&aws, "POST", "/v2/email/outbound-emails", body).await;
+        assert_eq!(
+            (status, kind.as_str()),
+            (400, "BadRequestException"),
+            "{shown}"
+        );
+    }
+    let large = changed(
+        &format!("{simple}/Body/Text/Data"),
+        json!("x".repeat(41 * 1024 * 1024)),
+    );
+    let (status, kind, _) = call(&aws, "POST", "/v2/email/outbound-emails", large).await;
+    assert_eq!((status, kind.as_str()), (400, "MessageRejected"));
+    let template = json!({"FromEmailAddress": "a@example.com", "Content": {"Template": {"TemplateName": "t"}}});
+    let (status, kind, _) = call(&aws, "POST", "/v2/email/outbound-emails", template).await;
+    assert_eq!((status, kind.as_str()), (501, "UnsupportedOperation"));
+    assert_eq!(aws.mails(), []);
+}
+
+#[tokio::test]
+async fn identities_are_kept() {
+    let aws = aws().await;
+    let create = |name: &str| json!({"EmailIdentity": name});
+    for name in ["example.com", "bob@example.com", "alice@example.com"] {
+        let (status, _, answer) = call(&aws, "POST", "/v2/email/identities", create(name)).await;
+        assert_eq!(
+            (status, &answer["VerifiedForSendingStatus"]),
+            (200, &json!(true))
+        );
+    }
+    let again = call(&aws, "POST", "/v2/email/identities", create("example.com")).await;
+    assert_eq!((again.0, again.1.as_str()), (400, "AlreadyExistsException"));
+    let (_, _, page) = call(
+        &aws,
+        "POST",
+        "/v2/email/list-identities",
+        json!({"PageSize": 2}),
+    )
+    .await;
+    assert_eq!(
+        page["EmailIdentities"][1]["IdentityName"],
+        "bob@example.com"
+    );
+    let next = json!({"NextToken": page["NextToken"], "PageSize": 2});
+    let (_, _, page) = call(&aws, "POST", "/v2/email/list-identities", next).await;
+    assert_eq!(page["EmailIdentities"][0]["IdentityType"], "DOMAIN");
+    assert_eq!(page.get("NextToken"), None);
+    let (status, ..) = call(
+        &aws,
+        "DELETE",
+        "/v2/email/identities/bob%40example.com",
+        Value::Null,
+    )
+    .await;
+    assert_eq!(status, 200);
+    let (status, kind, _) = call(
+        &aws,
+        "GET",
+        "/v2/email/identities/bob%40example.com",
+        Value::Null,
+    )
+    .await;
+    assert_eq!((status, kind.as_str()), (404, "NotFoundException"));
+    let (_, _, account) = call(&aws, "GET", "/v2/email/account", Value::Null).await;
+    assert_eq!(account["SendingEnabled"], true);
+}
