@@ -45,7 +45,10 @@ impl HttpConnector for Connector {
                 .await
                 .map_err(|error| ConnectorError::user(error.into()))?
                 .into_bytes();
-            let inner = inner.upgrade().ok_or_else(gone)?;
+            let inner = inner
+                .upgrade()
+                .filter(|inner| !inner.has_ended())
+                .ok_or_else(gone)?;
             let response = inner.handle(http::Request::from_parts(parts, body)).await;
             HttpResponse::try_from(response.map(SdkBody::from))
                 .map_err(|error| ConnectorError::other(error.into(), None))

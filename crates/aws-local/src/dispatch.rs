@@ -15,6 +15,9 @@ pub(crate) enum Call {
     },
     Lambda(LambdaCall),
     Ses(SesCall),
+    StepFunctions {
+        operation: String,
+    },
     /// Something that the stand-ins don't do.
     Unsupported {
         service: String,
@@ -47,6 +50,7 @@ impl Call {
     pub(crate) fn names(&self) -> (&str, &str) {
         match self {
             Call::DynamoDb { operation } => ("DynamoDB", operation),
+            Call::StepFunctions { operation } => ("Step Functions", operation),
             Call::Lambda(LambdaCall::Invoke { .. }) => ("Lambda", "Invoke"),
             Call::Lambda(LambdaCall::GetFunction { .. }) => ("Lambda", "GetFunction"),
             Call::Lambda(LambdaCall::ListFunctions) => ("Lambda", "ListFunctions"),
@@ -64,7 +68,7 @@ impl Call {
 
     pub(crate) fn protocol(&self) -> Protocol {
         match self {
-            Call::DynamoDb { .. } => Protocol::Json10,
+            Call::DynamoDb { .. } | Call::StepFunctions { .. } => Protocol::Json10,
             Call::Lambda(_) | Call::Ses(_) => Protocol::Rest,
             Call::Unsupported { protocol, .. } => *protocol,
         }
@@ -125,6 +129,9 @@ fn by_target(request: &Request<Bytes>, target: &str) -> Call {
     let (prefix, operation) = target.rsplit_once('.').unwrap_or(("", target));
     match prefix {
         "DynamoDB_20120810" | "DynamoDBStreams_20120810" => Call::DynamoDb {
+            operation: operation.to_owned(),
+        },
+        "AWSStepFunctions" => Call::StepFunctions {
             operation: operation.to_owned(),
         },
         _ => {

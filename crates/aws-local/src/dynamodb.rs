@@ -1,7 +1,6 @@
 //! DynamoDB: the `dynoxide-rs` crate, called directly. Its request types read AWS's JSON and its errors write
 //! it, so all that is left is to say which method an operation is.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -25,16 +24,10 @@ pub(crate) struct DynamoDb {
 }
 
 impl DynamoDb {
-    pub(crate) fn open(folder: Option<&Path>, clock: &Clock) -> Result<DynamoDb, StartError> {
-        let (database, place) = match folder {
-            Some(folder) => (
-                Database::new(&folder.join(FILE).to_string_lossy()),
-                Place::File,
-            ),
-            None => (
-                Database::memory_with_clock(Arc::new(Seconds(Arc::clone(clock)))),
-                Place::Memory,
-            ),
+    pub(crate) fn open(place: Place, clock: &Clock) -> Result<DynamoDb, StartError> {
+        let database = match place.file(FILE) {
+            Some(path) => Database::new(&path.to_string_lossy()),
+            None => Database::memory_with_clock(Arc::new(Seconds(Arc::clone(clock)))),
         };
         let database = database.map_err(|error| StartError::Database {
             file: FILE,
@@ -49,7 +42,7 @@ impl DynamoDb {
 
     pub(crate) async fn call(&self, operation: String, body: Bytes) -> Result<Answer, AwsError> {
         let database = self.database.clone();
-        if self.place == Place::Memory {
+        if matches!(self.place, Place::Memory) {
             return run(&database, &operation, &body);
         }
         let turn = Arc::clone(&self.turn).lock_owned().await;

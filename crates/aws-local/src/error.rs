@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{Response, StatusCode, header};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// Which of AWS's protocols a client speaks, and so how its answers are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,10 @@ pub(crate) enum Protocol {
 
 /// A refusal, as AWS names it.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct AwsError {
+pub(crate) struct AwsError(Box<Refusal>);
+
+#[derive(Clone, Debug, PartialEq)]
+struct Refusal {
     status: StatusCode,
     code: String,
     message: String,
@@ -41,33 +44,41 @@ impl AwsError {
         code: &str,
         message: impl Into<String>,
     ) -> AwsError {
-        AwsError {
+        AwsError(Box::new(Refusal {
             status,
             code: code.to_owned(),
             message: message.into(),
             more: Map::new(),
             body: None,
-        }
+        }))
     }
 
     /// A further member of the error, which a modelled exception has.
     pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> AwsError {
-        self.more.insert(name.to_owned(), value.into());
+        self.0.more.insert(name.to_owned(), value.into());
         self
     }
 
     /// A refusal that a service has written in JSON by itself.
     pub(crate) fn written(status: u16, code: &str, body: String) -> AwsError {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        AwsError {
-            body: Some(body),
-            ..AwsError::with_status(status, code, "")
-        }
+        let mut error = AwsError::with_status(status, code, "");
+        error.0.body = Some(body);
+        error
     }
 
     /// Our own fault, such as a disk that is full.
     pub(crate) fn internal(code: &str, reason: impl std::fmt::Display) -> AwsError {
         AwsError::with_status(StatusCode::INTERNAL_SERVER_ERROR, code, reason.to_string())
+    }
+
+    /// The stand-ins were stopped.
+    pub(crate) fn ended() -> AwsError {
+        AwsError::with_status(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "ServiceUnavailable",
+            "the embedded AWS has ended",
+        )
     }
 
     /// The operation exists at AWS and not here.
@@ -80,52 +91,62 @@ impl AwsError {
     }
 
     pub(crate) fn code(&self) -> &str {
-        &self.code
+        &self.0.code
     }
 
-    #[cfg(test)]
+    pub(crate) fn status(&self) -> u16 {
+        self.0.status.as_u16()
+    }
+
     pub(crate) fn message(&self) -> &str {
-        &self.message
+        &self.0.message
     }
 
     fn into_response(self, protocol: Protocol, request_id: &str) -> Response<Bytes> {
-        let body = match (self.body, protocol) {
+        let Refusal {
+            status,
+            code,
+            message,
+            more,
+            body,
+        } = *self.0;
+        let body = match (body, protocol) {
             (Some(body), _) => body,
             (None, Protocol::Json10 | Protocol::Json11) => {
                 let mut body = Map::new();
-                body.insert("__type".to_owned(), self.code.clone().into());
-                body.insert("message".to_owned(), self.message.into());
-                body.extend(self.more);
+                body.insert("__type".to_owned(), code.clone().into());
+                body.insert("message".to_owned(), message.into());
+                body.extend(more);
                 Value::Object(body).to_string()
             }
             (None, Protocol::Rest) => {
                 let mut body = Map::new();
-                body.insert("message".to_owned(), self.message.into());
-                body.extend(self.more);
+                body.insert("message".to_owned(), message.into());
+                body.extend(more);
                 Value::Object(body).to_string()
             }
             (None, Protocol::Query) => format!(
                 "<ErrorResponse><Error><Type>{}</Type><Code>{}</Code><Message>{}</Message></Error>\
                  <RequestId>{request_id}</RequestId></ErrorResponse>",
-                if self.status.is_client_error() {
+                if status.is_client_error() {
                     "Sender"
                 } else {
                     "Receiver"
                 },
-                xml(&self.code),
-                xml(&self.message),
+                xml(&code),
+                xml(&message),
             ),
             (None, Protocol::RestXml) => format!(
                 "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{}</Code><Message>{}</Message>\
                  <RequestId>{request_id}</RequestId></Error>",
-                xml(&self.code),
-                xml(&self.message),
+                xml(&code),
+                xml(&message),
             ),
         };
         let mut response = Response::new(Bytes::from(body));
-        *response.status_mut() = self.status;
+        *response.status_mut() = status;
         if protocol == Protocol::Rest
-            && let Ok(code) = header::HeaderValue::from_str(&self.code)
+            && let Ok(code) = header::HeaderValue::from_str(&code)
         {
             response.headers_mut().insert("x-amzn-errortype", code);
         }
@@ -183,13 +204,9 @@ pub(crate) fn json_object(body: &[u8]) -> Result<Map<String, Value>, AwsError> {
     }
     match serde_json::from_slice(body) {
         Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => Err(AwsError::new(
+        _ => Err(AwsError::new(
             "SerializationException",
-            "Start of structure or map found where not expected.",
-        )),
-        Err(_) => Err(AwsError::new(
-            "SerializationException",
-            json!(null).to_string(),
+            "The request is no JSON object.",
         )),
     }
 }

@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 
 use crate::dispatch::LambdaCall;
 use crate::error::{Answer, AwsError};
-use crate::source::Source;
 use crate::tasks::Tasks;
 use crate::{ACCOUNT, REGION};
 
@@ -22,7 +21,7 @@ const PAYLOAD: usize = 6 * 1024 * 1024;
 /// The largest payload of an asynchronous invocation, in bytes.
 const EVENT_PAYLOAD: usize = 1024 * 1024;
 /// How long AWS waits before it tries an asynchronous invocation that failed again.
-const EVENT_RETRIES: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120)];
+const EVENT_RETRIES: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(2)];
 
 /// What a function answers with, when it has.
 pub type FunctionFuture = Pin<Box<dyn Future<Output = Result<Value, FunctionError>> + Send>>;
@@ -76,7 +75,6 @@ impl FunctionError {
 }
 
 pub(crate) struct Lambda {
-    source: Source,
     functions: Mutex<BTreeMap<String, Function>>,
     tasks: Arc<Tasks>,
     pending: Arc<AtomicUsize>,
@@ -92,9 +90,8 @@ impl Drop for Pending {
 }
 
 impl Lambda {
-    pub(crate) fn new(source: Source, tasks: Arc<Tasks>) -> Lambda {
+    pub(crate) fn new(tasks: Arc<Tasks>) -> Lambda {
         Lambda {
-            source,
             functions: Mutex::default(),
             tasks,
             pending: Arc::default(),
@@ -124,7 +121,11 @@ impl Lambda {
                     .and_then(|kind| kind.to_str().ok());
                 match kind.unwrap_or("RequestResponse") {
                     "RequestResponse" => self.respond(&function, body, request_id).await,
-                    "Event" => self.accept(&function, body, request_id),
+                    "Event" => {
+                        let payload = payload(body, EVENT_PAYLOAD, "Event")?;
+                        self.accept(&function, payload, request_id)?;
+                        Ok(status(StatusCode::ACCEPTED))
+                    }
                     "DryRun" => {
                         self.find(&function)?;
                         Ok(status(StatusCode::NO_CONTENT))
@@ -211,8 +212,12 @@ impl Lambda {
     }
 
     /// Takes an asynchronous invocation. It is tried three times, as AWS does, and not kept over a restart.
-    fn accept(&self, name: &str, body: &Bytes, request_id: &str) -> Result<Answer, AwsError> {
-        let payload = payload(body, EVENT_PAYLOAD, "Event")?;
+    pub(crate) fn accept(
+        &self,
+        name: &str,
+        payload: Value,
+        request_id: &str,
+    ) -> Result<(), AwsError> {
         let (name, function) = self.find(name)?;
         let invocation = Invocation {
             payload,
@@ -229,7 +234,7 @@ impl Lambda {
                 }
             }
         });
-        Ok(status(StatusCode::ACCEPTED))
+        Ok(())
     }
 
     fn begin(&self) -> Pending {
@@ -254,10 +259,6 @@ impl Lambda {
         self.functions
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn source(&self) -> &Source {
-        &self.source
     }
 }
 

@@ -40,12 +40,14 @@ mod mailbox;
 mod server;
 mod ses;
 mod source;
+mod step_functions;
 mod tasks;
 #[cfg(test)]
 mod testing;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use bytes::Bytes;
@@ -54,13 +56,15 @@ pub use lambda::{Function, FunctionError, FunctionFuture, Invocation, function};
 pub use mailbox::{Attachment, Mail};
 pub use source::{Clock, Randomness};
 
+use database::Place;
 use dispatch::Call;
 use dynamodb::DynamoDb;
-use error::AwsError;
+use error::{AwsError, Protocol};
 use lambda::Lambda;
 use mailbox::Mailbox;
 use ses::Ses;
 use source::Source;
+use step_functions::StepFunctions;
 use tasks::Tasks;
 
 /// The region in the ARNs that the stand-ins give out. Requests for any region are answered alike.
@@ -99,6 +103,9 @@ pub enum StartError {
     /// The folder for the data can't be made or written to.
     #[error("the folder for the embedded AWS's data can't be used: {0}")]
     Folder(#[from] std::io::Error),
+    /// Another process works in the folder, and hasn't left it within five seconds.
+    #[error("the folder for the embedded AWS's data is in use by another process")]
+    InUse,
     /// A database file can't be opened: it is damaged, or not a database of ours.
     #[error("{file} can't be opened: {reason}")]
     Database {
@@ -119,6 +126,10 @@ pub struct AwsLocal {
 /// What is going on in the embedded AWS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Activity {
+    /// Executions that haven't ended.
+    pub running_executions: usize,
+    /// When the next timer of an execution fires: a time-out, a Wait, a retry.
+    pub next_timer: Option<jiff::Timestamp>,
     /// Function invocations that haven't ended, and asynchronous ones that wait for another try.
     pub invocations: usize,
 }
@@ -129,7 +140,10 @@ struct Inner {
     lambda: Arc<Lambda>,
     mailbox: Arc<Mailbox>,
     ses: Ses,
+    step_functions: StepFunctions,
     tasks: Arc<Tasks>,
+    place: Place,
+    ended: AtomicBool,
 }
 
 impl Drop for Inner {
@@ -139,21 +153,26 @@ impl Drop for Inner {
 }
 
 impl AwsLocal {
-    /// Opens what [`Options::data`] holds, and lets unfinished executions go on. Call it within a tokio
-    /// runtime with time enabled.
+    /// Opens what [`Options::data`] holds. Call it within a tokio runtime with time enabled, register the
+    /// functions, and then let unfinished executions go on by [`AwsLocal::resume`].
     pub async fn start(options: Options) -> Result<AwsLocal, StartError> {
-        if let Some(folder) = &options.data {
-            std::fs::create_dir_all(folder)?;
-        }
+        let place = Place::take(options.data.as_deref()).await?;
         let source = Source {
             clock: options.clock,
             randomness: options.randomness,
         };
         let tasks = Arc::new(Tasks::new());
-        let dynamodb = DynamoDb::open(options.data.as_deref(), &source.clock)?;
-        let lambda = Arc::new(Lambda::new(source.clone(), Arc::clone(&tasks)));
-        let mailbox = Arc::new(Mailbox::open(options.data.as_deref())?);
+        let dynamodb = DynamoDb::open(place.clone(), &source.clock)?;
+        let lambda = Arc::new(Lambda::new(Arc::clone(&tasks)));
+        let mailbox = Arc::new(Mailbox::open(place.clone())?);
         let ses = Ses::new(source.clone(), Arc::clone(&mailbox));
+        let step_functions = StepFunctions::open(
+            place.clone(),
+            source.clone(),
+            Arc::clone(&lambda),
+            Arc::clone(&tasks),
+        )
+        .await?;
         Ok(AwsLocal {
             inner: Arc::new(Inner {
                 source,
@@ -161,7 +180,10 @@ impl AwsLocal {
                 lambda,
                 mailbox,
                 ses,
+                step_functions,
                 tasks,
+                place,
+                ended: AtomicBool::new(false),
             }),
         })
     }
@@ -195,6 +217,13 @@ impl AwsLocal {
         self.inner.lambda.register(name, function);
     }
 
+    /// Lets the executions go on that were unfinished when the process before this one ended: their tasks are
+    /// run again, so the functions must be registered; their timers fire, late rather than never. New
+    /// executions don't wait for it.
+    pub async fn resume(&self) -> Result<(), StartError> {
+        self.inner.step_functions.resume().await
+    }
+
     /// Every mail in the mailbox, newest first.
     pub fn mails(&self) -> Vec<Mail> {
         self.inner.mailbox.mails_now(None)
@@ -208,22 +237,41 @@ impl AwsLocal {
     /// What is still going on, for a harness that wants to see that nothing is left.
     pub async fn activity(&self) -> Activity {
         Activity {
+            running_executions: self.inner.step_functions.running().await,
+            next_timer: self.inner.step_functions.next_timer(),
             invocations: self.inner.lambda.pending(),
         }
     }
 
-    /// Waits for writes under way, ends functions that still run and closes the files. Afterwards every
-    /// request is refused.
+    /// Tells the stand-ins that the clock was moved, so that timers whose time has come fire now.
+    pub fn clock_moved(&self) {
+        self.inner.step_functions.clock_moved();
+    }
+
+    /// Ends what still runs, waits for writes under way and gives the data folder free. Afterwards every
+    /// request is refused. Executions that haven't ended go on at the next start.
     pub async fn stop(&self) {
-        self.inner.tasks.end();
+        self.kill();
         self.inner.dynamodb.settle().await;
         self.inner.mailbox.settle().await;
+        self.inner.step_functions.settle().await;
+        self.inner.place.release();
+    }
+
+    /// Ends everything where it stands, as a kill of the process would: for tests of restarts. The data folder
+    /// is free once the last clone is dropped.
+    pub fn kill(&self) {
+        self.inner.ended.store(true, Ordering::SeqCst);
+        self.inner.tasks.end();
     }
 }
 
 impl Inner {
     async fn handle(self: &Arc<Self>, request: http::Request<Bytes>) -> http::Response<Bytes> {
         let request_id = self.source.uuid();
+        if self.has_ended() {
+            return error::respond(Err(AwsError::ended()), Protocol::Json10, &request_id);
+        }
         let call = dispatch::read(&request);
         let (service, operation) = call.names();
         let (service, operation) = (service.to_owned(), operation.to_owned());
@@ -236,6 +284,9 @@ impl Inner {
                 self.lambda
                     .call(operation, request.headers(), request.body(), &request_id)
                     .await
+            }
+            Call::StepFunctions { operation } => {
+                self.step_functions.call(&operation, request.body()).await
             }
             Call::Ses(operation) => self.ses.call(operation, request.body()).await,
             Call::Unsupported {
@@ -251,5 +302,9 @@ impl Inner {
             );
         }
         error::respond(answer, protocol, &request_id)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::SeqCst)
     }
 }

@@ -3,7 +3,6 @@
 pub(crate) mod pages;
 mod text;
 
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -11,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use crate::StartError;
-use crate::database::{self, Place};
+use crate::database::Place;
 use crate::error::AwsError;
 
 const FILE: &str = "mail.sqlite";
@@ -94,8 +93,8 @@ pub(crate) struct Mailbox {
 }
 
 impl Mailbox {
-    pub(crate) fn open(folder: Option<&Path>) -> Result<Mailbox, StartError> {
-        let (connection, place) = database::open(folder, FILE, SCHEMA)?;
+    pub(crate) fn open(place: Place) -> Result<Mailbox, StartError> {
+        let connection = place.open(FILE, SCHEMA)?;
         Ok(Mailbox {
             database: Arc::new(Mutex::new(connection)),
             place,

@@ -1,0 +1,385 @@
+//! Runs executions. Everything that happens to one goes the same way: its state is rebuilt from the journal,
+//! the interpreter says what follows, that is appended to the journal in one transaction, and only then are
+//! its commands carried out. So an execution can be cut off anywhere and goes on where it was.
+//!
+//! One step at a time happens to an execution; different ones go on side by side. An execution stays in memory
+//! only while a task of it runs in this process; one that waits for a timer or a token is a row in a file and
+//! an entry among the timers.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use asl::{
+    Command, Definition, Execution, Happened, Identity, Refused, StartTask, Status, Step, TaskId,
+};
+use jiff::Timestamp;
+use tokio::sync::Mutex as AsyncMutex;
+
+use super::store::executions::{self, End, Progress, Record, Waiting};
+use super::store::{Store, machines};
+use super::timers::Timers;
+use crate::error::AwsError;
+use crate::lambda::Lambda;
+use crate::source::{Randomness, Source};
+use crate::tasks::Tasks;
+
+/// How many definitions are kept read.
+const DEFINITIONS: usize = 256;
+
+pub(crate) struct Engine {
+    pub(super) source: Source,
+    pub(super) store: Store,
+    pub(super) lambda: Arc<Lambda>,
+    pub(super) tasks: Arc<Tasks>,
+    pub(super) timers: Timers,
+    live: Mutex<HashMap<i64, Slot>>,
+    definitions: Mutex<HashMap<i64, Arc<Definition>>>,
+    last_id: AtomicI64,
+    /// What was running when the file was opened, until it is resumed.
+    unfinished: Mutex<Vec<Waiting>>,
+    /// The tasks that run in this process.
+    running: Mutex<HashSet<(i64, TaskId)>>,
+}
+
+/// An execution's place: whoever locks it is the one to whom it happens.
+type Slot = Arc<AsyncMutex<Option<Live>>>;
+
+/// An execution in memory, and the number of its steps in the journal.
+struct Live {
+    execution: Execution,
+    steps: i64,
+}
+
+impl Engine {
+    pub(super) fn new(
+        source: Source,
+        store: Store,
+        lambda: Arc<Lambda>,
+        tasks: Arc<Tasks>,
+        last_id: i64,
+        unfinished: Vec<Waiting>,
+    ) -> Engine {
+        Engine {
+            source,
+            store,
+            lambda,
+            tasks,
+            timers: Timers::default(),
+            live: Mutex::default(),
+            definitions: Mutex::default(),
+            last_id: AtomicI64::new(last_id),
+            unfinished: Mutex::new(unfinished),
+            running: Mutex::default(),
+        }
+    }
+
+    /// Takes up what was unfinished when the process before this one ended. Something may have happened to it
+    /// since; then its timer and its tasks are in place already, and a timer that isn't needed does no harm.
+    pub(super) async fn resume(self: &Arc<Self>) -> Result<(), AwsError> {
+        let unfinished = std::mem::take(&mut *lock(&self.unfinished));
+        for waiting in unfinished {
+            if let Some(timer) = waiting.timer {
+                self.timers.set_first(waiting.id, timer);
+            }
+            if waiting.calls {
+                self.run_again(waiting.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins an execution, unless there is one of its ARN, which is then the answer. The record's id is given
+    /// here.
+    pub(super) async fn start(
+        self: &Arc<Self>,
+        mut record: Record,
+        role: String,
+        machine_name: String,
+    ) -> Result<Result<(), Record>, AwsError> {
+        let definition = self.definition(record.revision).await?;
+        let identity = Identity {
+            execution_arn: record.arn.clone(),
+            execution_name: record.name.clone(),
+            role_arn: role,
+            state_machine_arn: record.machine.clone(),
+            state_machine_name: machine_name,
+        };
+        record.id = self.last_id.fetch_add(1, Ordering::SeqCst) + 1;
+        let id = record.id;
+        let slot = self.slot(id);
+        let mut live = slot.lock().await;
+        let begun = Execution::start(
+            definition,
+            identity,
+            &record.input,
+            record.started,
+            &mut self.random(),
+        );
+        let (mut execution, mut step) = begun.map_err(|error| {
+            AwsError::new(
+                "InvalidExecutionInput",
+                format!("Invalid State Machine Execution Input: '{error}'"),
+            )
+        })?;
+        let started = self.tell_started(&mut execution, &mut step, record.started);
+        let progress = progress(id, &execution, &step, 0, record.started)?;
+        let written = self
+            .store
+            .write(move |transaction| executions::insert(transaction, &record, &progress));
+        let other = match written.await {
+            Ok(other) => other,
+            Err(error) => {
+                self.release(id, &slot, live);
+                return Err(error);
+            }
+        };
+        if let Some(other) = other {
+            self.release(id, &slot, live);
+            return Ok(Err(other));
+        }
+        self.go_on(id, &execution, started);
+        *live = Some(Live {
+            execution,
+            steps: 1,
+        });
+        self.release(id, &slot, live);
+        Ok(Ok(()))
+    }
+
+    /// Lets something happen to an execution, durably, and begins what follows from it. Answers why it was not
+    /// taken in, where it wasn't.
+    pub(super) async fn happen(
+        self: &Arc<Self>,
+        id: i64,
+        happened: Happened,
+    ) -> Result<Option<Refused>, AwsError> {
+        let slot = self.slot(id);
+        let mut live = slot.lock().await;
+        let result = self.step(id, &mut live, happened).await;
+        self.release(id, &slot, live);
+        result
+    }
+
+    async fn step(
+        self: &Arc<Self>,
+        id: i64,
+        live: &mut Option<Live>,
+        happened: Happened,
+    ) -> Result<Option<Refused>, AwsError> {
+        // Taken out until the step is durable: after a failure the journal is what counts.
+        let Live {
+            mut execution,
+            steps,
+        } = match live.take() {
+            Some(live) => live,
+            None => self.load(id).await?,
+        };
+        let now = self.source.now();
+        let mut step = execution.handle(happened, now, &mut self.random());
+        let refused = step.refused;
+        let started = self.tell_started(&mut execution, &mut step, now);
+        let mut done = 0;
+        if !step.entries.is_empty() {
+            let progress = progress(id, &execution, &step, steps, now)?;
+            self.store
+                .write(move |transaction| executions::append(transaction, &progress))
+                .await?;
+            done = 1;
+        }
+        self.go_on(id, &execution, started);
+        *live = Some(Live {
+            execution,
+            steps: steps + done,
+        });
+        Ok(refused)
+    }
+
+    /// Says of each task that is to be started that it has, so that both are one entry in the file.
+    fn tell_started(
+        &self,
+        execution: &mut Execution,
+        step: &mut Step,
+        now: Timestamp,
+    ) -> Vec<StartTask> {
+        let mut started = Vec::new();
+        for command in std::mem::take(&mut step.commands) {
+            if let Command::StartTask(task) = command {
+                let told = Happened::TaskStarted { task: task.task };
+                let further = execution.handle(told, now, &mut self.random());
+                step.entries.extend(further.entries);
+                started.push(task);
+            }
+        }
+        started
+    }
+
+    /// Carries out what a durable step asks for.
+    fn go_on(self: &Arc<Self>, id: i64, execution: &Execution, started: Vec<StartTask>) {
+        self.timers.set(id, execution.next_timer());
+        for task in started {
+            self.run(id, task);
+        }
+    }
+
+    fn run(self: &Arc<Self>, id: i64, task: StartTask) {
+        let key = (id, task.task);
+        if !lock(&self.running).insert(key) {
+            return;
+        }
+        let engine = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let happened = engine.run_task(task).await;
+            if let Err(error) = engine.happen(id, happened).await {
+                // The task is run again when the file can be used again, after a restart.
+                tracing::debug!(
+                    aws.error.code = error.code(),
+                    "a task's result could not be kept"
+                );
+            }
+            lock(&engine.running).remove(&key);
+        });
+    }
+
+    /// Runs the tasks that were running when the process before this one ended.
+    async fn run_again(self: &Arc<Self>, id: i64) -> Result<(), AwsError> {
+        let slot = self.slot(id);
+        let mut live = slot.lock().await;
+        let loaded = match live.take() {
+            Some(live) => Ok(live),
+            None => self.load(id).await,
+        };
+        let result = loaded.map(|loaded| {
+            for task in loaded
+                .execution
+                .open_tasks()
+                .into_iter()
+                .filter(|task| !task.submitted)
+            {
+                self.run(id, task);
+            }
+            *live = Some(loaded);
+        });
+        self.release(id, &slot, live);
+        result
+    }
+
+    async fn load(&self, id: i64) -> Result<Live, AwsError> {
+        let (revision, journal, steps) = self
+            .store
+            .read(move |connection| executions::load(connection, id))
+            .await?;
+        let definition = self.definition(revision).await?;
+        let execution = Execution::replay(definition, &journal)
+            .map_err(|error| AwsError::internal("InternalServerError", error))?;
+        Ok(Live { execution, steps })
+    }
+
+    async fn definition(&self, revision: i64) -> Result<Arc<Definition>, AwsError> {
+        if let Some(definition) = lock(&self.definitions).get(&revision) {
+            return Ok(Arc::clone(definition));
+        }
+        let text = self
+            .store
+            .read(move |connection| machines::definition(connection, revision))
+            .await?;
+        let definition = Definition::parse(&text)
+            .map_err(|error| AwsError::internal("InternalServerError", error))?;
+        let definition = Arc::new(definition);
+        let mut definitions = lock(&self.definitions);
+        if definitions.len() >= DEFINITIONS {
+            definitions.clear();
+        }
+        definitions.insert(revision, Arc::clone(&definition));
+        Ok(definition)
+    }
+
+    fn slot(&self, id: i64) -> Slot {
+        Arc::clone(lock(&self.live).entry(id).or_default())
+    }
+
+    /// Gives the place back, and forgets the execution unless something of it runs in this process or somebody
+    /// is waiting for the place.
+    fn release(&self, id: i64, slot: &Slot, held: tokio::sync::MutexGuard<'_, Option<Live>>) {
+        let needed = held.as_ref().is_some_and(|live| calls(&live.execution) > 0);
+        let mut live = lock(&self.live);
+        drop(held);
+        // One of the two is in the map, the other is ours; places are only handed out under this lock.
+        if !needed && Arc::strong_count(slot) == 2 {
+            live.remove(&id);
+        }
+    }
+
+    fn random(&self) -> Draw<'_> {
+        Draw(&self.source.randomness)
+    }
+
+    #[cfg(test)]
+    pub(super) fn in_memory(&self) -> usize {
+        lock(&self.live).len()
+    }
+}
+
+/// Tasks of `execution` that run in this process.
+fn calls(execution: &Execution) -> usize {
+    execution
+        .open_tasks()
+        .iter()
+        .filter(|task| !task.submitted)
+        .count()
+}
+
+fn progress(
+    id: i64,
+    execution: &Execution,
+    step: &Step,
+    steps: i64,
+    now: Timestamp,
+) -> Result<Progress, AwsError> {
+    let entries = serde_json::to_string(&step.entries)
+        .map_err(|error| AwsError::internal("InternalServerError", error))?;
+    let tokens = step.entries.iter().filter_map(|entry| match &entry.event {
+        asl::Event::TaskScheduled { token, .. } => token.clone(),
+        _ => None,
+    });
+    let status = execution.status();
+    let end = |output, error: Option<&String>, cause: Option<&String>| {
+        let at = step.entries.last().map_or(now, |entry| entry.at);
+        Some(End {
+            at,
+            output,
+            error: error.cloned(),
+            cause: cause.cloned(),
+        })
+    };
+    Ok(Progress {
+        execution: id,
+        steps,
+        entries,
+        tokens: tokens.collect(),
+        status: status.name(),
+        end: match status {
+            Status::Running => None,
+            Status::Succeeded { output } => end(Some(output.to_string()), None, None),
+            Status::TimedOut => end(None, None, None),
+            Status::Failed { error, cause } | Status::Aborted { error, cause } => {
+                end(None, error.as_ref(), cause.as_ref())
+            }
+        },
+        timer: execution.next_timer(),
+        calls: calls(execution),
+    })
+}
+
+/// The randomness given to us, as the interpreter asks for it.
+struct Draw<'a>(&'a Randomness);
+
+impl asl::Randomness for Draw<'_> {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        (self.0)(bytes);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

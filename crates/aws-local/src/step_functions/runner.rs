@@ -1,0 +1,144 @@
+//! Runs one task of an execution: what its resource names, done here, and told in the words of the
+//! interpreter.
+
+use asl::{Happened, Resource, StartTask};
+use serde_json::{Map, Value, json};
+
+use super::engine::Engine;
+use crate::error::AwsError;
+use crate::lambda::FunctionError;
+
+/// A task's failure: error and cause, as a workflow catches them.
+struct Failed {
+    error: String,
+    cause: String,
+}
+
+impl Engine {
+    /// Runs `task` to its end, and says how it ended.
+    pub(super) async fn run_task(&self, task: StartTask) -> Happened {
+        let StartTask {
+            task,
+            resource,
+            arguments,
+            token,
+            ..
+        } = task;
+        let result = match &resource {
+            Resource::Function { arn } => self.function(arn, arguments).await,
+            Resource::Service {
+                service, action, ..
+            } if service == "lambda" && action == "invoke" => self.lambda_invoke(arguments).await,
+            Resource::Service {
+                service, action, ..
+            } => Err(Failed {
+                error: "States.Runtime".to_owned(),
+                cause: format!("{service}:{action} isn't part of the embedded AWS"),
+            }),
+        };
+        match (result, token) {
+            (Ok(output), Some(_)) => Happened::TaskSubmitted { task, output },
+            (Ok(output), None) => Happened::TaskSucceeded { task, output },
+            (Err(Failed { error, cause }), _) => Happened::TaskFailed {
+                task,
+                error: Some(error),
+                cause: Some(cause),
+            },
+        }
+    }
+
+    /// A function's own ARN: its payload is the result.
+    async fn function(&self, arn: &str, payload: Value) -> Result<Value, Failed> {
+        let request_id = self.source.uuid();
+        match self.lambda.invoke(arn, payload, &request_id).await {
+            Ok(Ok(payload)) => Ok(payload),
+            Ok(Err(error)) => Err(thrown(&error)),
+            Err(refused) => Err(refusal(&refused, &request_id)),
+        }
+    }
+
+    /// `lambda:invoke`: the whole response is the result.
+    async fn lambda_invoke(&self, mut arguments: Value) -> Result<Value, Failed> {
+        let request_id = self.source.uuid();
+        let Some(name) = arguments["FunctionName"].as_str().map(str::to_owned) else {
+            return Err(Failed {
+                error: "States.Runtime".to_owned(),
+                cause: "The field 'FunctionName' is missing or is no text".to_owned(),
+            });
+        };
+        let payload = arguments["Payload"].take();
+        let payload = if payload.is_null() {
+            json!({})
+        } else {
+            payload
+        };
+        if arguments["InvocationType"] == "Event" {
+            let accepted = self.lambda.accept(&name, payload, &request_id);
+            accepted.map_err(|refused| refusal(&refused, &request_id))?;
+            return Ok(self.response(202, &json!(""), &request_id));
+        }
+        match self.lambda.invoke(&name, payload, &request_id).await {
+            Ok(Ok(payload)) => Ok(self.response(200, &payload, &request_id)),
+            Ok(Err(error)) => Err(thrown(&error)),
+            Err(refused) => Err(refusal(&refused, &request_id)),
+        }
+    }
+
+    /// Invoke's response as Step Functions shows it.
+    fn response(&self, status: u16, payload: &Value, request_id: &str) -> Value {
+        let length = if status == 202 {
+            0
+        } else {
+            payload.to_string().len()
+        };
+        let date = self
+            .source
+            .now()
+            .strftime("%a, %d %b %Y %H:%M:%S GMT")
+            .to_string();
+        let headers = [
+            ("X-Amz-Executed-Version", "$LATEST".to_owned()),
+            ("x-amzn-Remapped-Content-Length", "0".to_owned()),
+            ("Connection", "keep-alive".to_owned()),
+            ("x-amzn-RequestId", request_id.to_owned()),
+            ("Content-Length", length.to_string()),
+            ("Date", date),
+            ("Content-Type", "application/json".to_owned()),
+        ];
+        let one: Map<String, Value> = headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), json!(value)))
+            .collect();
+        let all: Map<String, Value> = headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), json!([value])))
+            .collect();
+        json!({
+            "ExecutedVersion": "$LATEST",
+            "Payload": payload,
+            "SdkHttpMetadata": {"AllHttpHeaders": all, "HttpHeaders": one, "HttpStatusCode": status},
+            "SdkResponseMetadata": {"RequestId": request_id},
+            "StatusCode": status,
+        })
+    }
+}
+
+/// The function's own error.
+fn thrown(error: &FunctionError) -> Failed {
+    Failed {
+        error: error.error_type.clone(),
+        cause: error.to_json().to_string(),
+    }
+}
+
+/// Lambda's refusal, such as of a function that doesn't exist.
+fn refusal(refused: &AwsError, request_id: &str) -> Failed {
+    Failed {
+        error: format!("Lambda.{}", refused.code()),
+        cause: format!(
+            "{} (Service: Lambda, Status Code: {}, Request ID: {request_id})",
+            refused.message(),
+            refused.status(),
+        ),
+    }
+}

@@ -1,0 +1,146 @@
+//! State machines. Each change to one is a new revision; an execution keeps the one it was started with.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use serde_json::Value;
+
+/// A state machine with its current revision.
+#[derive(Clone, Debug)]
+pub(crate) struct Machine {
+    pub(crate) arn: String,
+    pub(crate) name: String,
+    pub(crate) kind: String,
+    pub(crate) status: String,
+    pub(crate) created: Timestamp,
+    pub(crate) updated: Timestamp,
+    pub(crate) revision: i64,
+    /// Given by the first update.
+    pub(crate) revision_id: Option<String>,
+    pub(crate) definition: String,
+    pub(crate) role: String,
+    /// `loggingConfiguration` and `tracingConfiguration`, as given.
+    pub(crate) settings: Value,
+}
+
+const SELECT: &str = "
+    SELECT arn, name, kind, status, created, updated, revision, revision_id, definition, role, settings
+    FROM machines JOIN revisions ON revisions.id = machines.revision";
+
+pub(crate) fn find(connection: &Connection, arn: &str) -> rusqlite::Result<Option<Machine>> {
+    let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE arn = ?1"))?;
+    statement.query_row([arn], machine).optional()
+}
+
+/// Those with names above `after`, by name.
+pub(crate) fn list(
+    connection: &Connection,
+    after: &str,
+    limit: usize,
+) -> rusqlite::Result<Vec<Machine>> {
+    let mut statement =
+        connection.prepare_cached(&format!("{SELECT} WHERE name > ?1 ORDER BY name LIMIT ?2"))?;
+    statement
+        .query_map(params![after, limit], machine)?
+        .collect()
+}
+
+/// Adds a machine; its `revision` is given here.
+pub(crate) fn insert(transaction: &Transaction<'_>, machine: &Machine) -> rusqlite::Result<()> {
+    let revision = insert_revision(transaction, machine)?;
+    transaction.execute(
+        "INSERT INTO machines (arn, name, kind, status, created, updated, revision, settings)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![
+            machine.arn,
+            machine.name,
+            machine.kind,
+            machine.status,
+            machine.created.as_millisecond(),
+            machine.updated.as_millisecond(),
+            revision,
+            machine.settings.to_string(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Makes what `machine` says its next revision.
+pub(crate) fn update(transaction: &Transaction<'_>, machine: &Machine) -> rusqlite::Result<()> {
+    let revision = insert_revision(transaction, machine)?;
+    transaction.execute(
+        "UPDATE machines SET updated = ?2, revision = ?3, revision_id = ?4, settings = ?5 WHERE arn = ?1",
+        params![
+            machine.arn,
+            machine.updated.as_millisecond(),
+            revision,
+            machine.revision_id,
+            machine.settings.to_string(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Removes a machine, or marks it for removal while executions run.
+pub(crate) fn delete(transaction: &Transaction<'_>, arn: &str) -> rusqlite::Result<()> {
+    transaction.execute(
+        "UPDATE machines SET status = 'DELETING' WHERE arn = ?1",
+        [arn],
+    )?;
+    sweep(transaction, arn)
+}
+
+/// Removes a machine that is marked for it, once no execution of it runs.
+pub(crate) fn sweep(transaction: &Transaction<'_>, arn: &str) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "DELETE FROM machines WHERE arn = ?1 AND status = 'DELETING' AND NOT EXISTS
+             (SELECT 1 FROM executions WHERE machine = ?1 AND status = 'RUNNING')",
+        )?
+        .execute([arn])?;
+    Ok(())
+}
+
+pub(crate) fn definition(connection: &Connection, revision: i64) -> rusqlite::Result<String> {
+    let mut statement =
+        connection.prepare_cached("SELECT definition FROM revisions WHERE id = ?1")?;
+    statement.query_row([revision], |row| row.get(0))
+}
+
+/// The definition and the role of a revision.
+pub(crate) fn revision(
+    connection: &Connection,
+    revision: i64,
+) -> rusqlite::Result<(String, String)> {
+    let mut statement =
+        connection.prepare_cached("SELECT definition, role FROM revisions WHERE id = ?1")?;
+    statement.query_row([revision], |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
+fn insert_revision(transaction: &Transaction<'_>, machine: &Machine) -> rusqlite::Result<i64> {
+    transaction.execute(
+        "INSERT INTO revisions (definition, role) VALUES (?1, ?2)",
+        params![machine.definition, machine.role],
+    )?;
+    Ok(transaction.last_insert_rowid())
+}
+
+fn machine(row: &Row<'_>) -> rusqlite::Result<Machine> {
+    let settings: String = row.get(10)?;
+    Ok(Machine {
+        arn: row.get(0)?,
+        name: row.get(1)?,
+        kind: row.get(2)?,
+        status: row.get(3)?,
+        created: time(row.get(4)?),
+        updated: time(row.get(5)?),
+        revision: row.get(6)?,
+        revision_id: row.get(7)?,
+        definition: row.get(8)?,
+        role: row.get(9)?,
+        settings: serde_json::from_str(&settings).unwrap_or_default(),
+    })
+}
+
+pub(super) fn time(milliseconds: i64) -> Timestamp {
+    Timestamp::from_millisecond(milliseconds).unwrap_or_default()
+}
