@@ -63,3 +63,51 @@ fn gone() -> ConnectorError {
     );
     ConnectorError::io(refused.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AwsLocal, Options};
+
+    fn request() -> HttpRequest {
+        let mut request = HttpRequest::new(SdkBody::from("{}"));
+        request.set_method("POST").expect("a method");
+        request
+            .set_uri("https://dynamodb.us-east-1.amazonaws.com/")
+            .expect("an address");
+        request
+            .headers_mut()
+            .insert("x-amz-target", "DynamoDB_20120810.ListTables");
+        request
+    }
+
+    #[tokio::test]
+    async fn a_request_for_any_host_is_answered_until_the_stand_ins_have_ended() {
+        let options = Options::in_memory(|| "2026-11-21T09:00:00Z".parse().expect("a time"));
+        let aws = AwsLocal::start(options).await.expect("it starts");
+        let connector = Connector {
+            inner: Arc::downgrade(&aws.inner),
+        };
+        let response = connector.call(request()).await.expect("an answer");
+        assert_eq!(
+            response.body().bytes(),
+            Some(br#"{"TableNames":[]}"#.as_slice())
+        );
+        aws.stop().await;
+        assert!(
+            connector
+                .call(request())
+                .await
+                .expect_err("nobody listens")
+                .is_io()
+        );
+        drop(aws);
+        assert!(
+            connector
+                .call(request())
+                .await
+                .expect_err("nobody is there")
+                .is_io()
+        );
+    }
+}

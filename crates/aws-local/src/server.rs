@@ -90,6 +90,46 @@ fn plain(status: StatusCode, text: &'static str) -> Response<Bytes> {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn the_port_answers_until_it_is_shut() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+        let options = crate::Options::in_memory(|| "2026-11-21T09:00:00Z".parse().expect("a time"));
+        let aws = crate::AwsLocal::start(options).await.expect("it starts");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (shut, shutdown) = tokio::sync::oneshot::channel::<()>();
+        let serving = tokio::spawn(async move {
+            let shutdown = async {
+                let _ = shutdown.await;
+            };
+            aws.serve(listener, shutdown).await
+        });
+        for (host, expected) in [("localhost", "200 OK"), ("evil.example", "403 Forbidden")] {
+            let mut stream = tokio::net::TcpStream::connect(address)
+                .await
+                .expect("a connection");
+            let request = format!(
+                "POST / HTTP/1.1\r\nhost: {host}\r\nx-amz-target: DynamoDB_20120810.ListTables\r\n\
+                 content-length: 2\r\nconnection: close\r\n\r\n{{}}"
+            );
+            stream
+                .write_all(request.as_bytes())
+                .await
+                .expect("it is sent");
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.expect("an answer");
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {expected}")),
+                "{answer}"
+            );
+        }
+        shut.send(()).expect("it still runs");
+        serving.await.expect("no panic").expect("no error");
+    }
+
     #[test]
     fn only_loopback_hosts_are_answered() {
         for (host, expected) in [

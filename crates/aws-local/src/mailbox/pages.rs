@@ -218,6 +218,110 @@ fn typed(kind: &'static str, body: String) -> Response<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{AwsLocal, Options};
+
+    async fn aws() -> (AwsLocal, Mail) {
+        let options = Options::in_memory(|| "2026-11-21T09:00:00Z".parse().expect("a time"));
+        let aws = AwsLocal::start(options).await.expect("it starts");
+        let body = json!({
+            "FromEmailAddress": "no-reply@example.com",
+            "Destination": {"ToAddresses": ["bob+a/b@example.com"]},
+            "Content": {"Simple": {
+                "Subject": {"Data": "<script>alert(1)</script>"},
+                "Body": {
+                    "Text": {"Data": "Open https://example.com/s/x?a=1&b=\"2\" <b>now</b>"},
+                    "Html": {"Data": "<html><head><title>T</title></head><a href='https://example.com/s/x'>Open</a>"},
+                },
+            }},
+        });
+        let request = Request::post("/v2/email/outbound-emails").body(body.to_string().into());
+        assert_eq!(aws.handle(request.expect("a request")).await.status(), 200);
+        let mail = aws.mails().remove(0);
+        (aws, mail)
+    }
+
+    async fn get(aws: &AwsLocal, path: &str, accept: &str) -> (u16, String, String) {
+        let request = Request::get(path)
+            .header("host", "localhost:8086")
+            .header("accept", accept);
+        let request = request.body(Bytes::new()).expect("a request");
+        let response = crate::server::respond(&aws.inner, request).await;
+        let policy = response.headers().get(header::CONTENT_SECURITY_POLICY);
+        let policy = policy
+            .map_or("", |policy| policy.to_str().expect("ASCII"))
+            .to_owned();
+        let body = String::from_utf8(response.body().to_vec()).expect("UTF-8");
+        (response.status().as_u16(), policy, body)
+    }
+
+    #[tokio::test]
+    async fn a_mail_is_listed_and_shown_with_nothing_running() {
+        let (aws, mail) = aws().await;
+        let (status, policy, list) = get(&aws, "/mailbox", "text/html").await;
+        assert_eq!((status, policy.as_str()), (200, PAGE_POLICY));
+        assert!(!list.contains("<script"), "{list}");
+        assert!(
+            list.contains(r#"href="/mailbox/bob%2Ba%2Fb%40example.com""#),
+            "{list}"
+        );
+        let (_, _, one) = get(&aws, "/mailbox/bob%2Ba%2Fb%40example.com", "text/html").await;
+        assert!(one.contains(&mail.id), "{one}");
+
+        let page = format!("/mailbox/messages/{}", mail.id);
+        let (status, policy, shown) = get(&aws, &page, "text/html").await;
+        assert_eq!((status, policy.as_str()), (200, PAGE_POLICY));
+        assert!(
+            shown.contains(r#"<a href="https://example.com/s/x?a=1"#),
+            "{shown}"
+        );
+        assert!(
+            !shown.contains("<b>now") && !shown.contains("<script"),
+            "{shown}"
+        );
+        let (status, policy, body) = get(&aws, &format!("{page}/html"), "text/html").await;
+        assert_eq!((status, policy.as_str()), (200, MAIL_POLICY));
+        assert!(
+            body.starts_with(r#"<html><head><base target="_top"><title>"#),
+            "{body}"
+        );
+    }
+
+    #[tokio::test]
+    async fn programs_get_json() {
+        let (aws, mail) = aws().await;
+        let page = format!("/mailbox/messages/{}", mail.id);
+        for (path, accept) in [
+            ("/mailbox.json", "*/*"),
+            ("/mailbox", "application/json"),
+            ("/mailbox/bob+a%2Fb@example.com.json", ""),
+        ] {
+            let (_, _, body) = get(&aws, path, accept).await;
+            let list: Value = serde_json::from_str(&body).expect("JSON");
+            assert_eq!(list["mails"], json!([mail]), "{path}");
+        }
+        let (_, _, body) = get(&aws, &format!("{page}.json"), "").await;
+        assert_eq!(serde_json::from_str::<Mail>(&body).expect("a mail"), mail);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_says_so() {
+        let (aws, _) = aws().await;
+        let (status, _, body) = get(&aws, "/mailbox/carol@example.com", "text/html").await;
+        assert_eq!((status, body.contains("No mail yet")), (200, true));
+        for path in [
+            "/mailbox/messages/none",
+            "/mailbox/messages/none/html",
+            "/mailbox/a/b/c",
+        ] {
+            assert_eq!(get(&aws, path, "text/html").await.0, 404, "{path}");
+        }
+        let request = Request::delete("/mailbox")
+            .header("host", "localhost")
+            .body(Bytes::new());
+        let response = crate::server::respond(&aws.inner, request.expect("a request")).await;
+        assert_eq!(response.status(), 405);
+        assert_eq!(get(&aws, "/", "text/html").await.0, 303);
+    }
 
     #[test]
     fn the_base_element_goes_into_the_head() {

@@ -614,3 +614,94 @@ async fn wrong_requests_get_awss_errors() {
         Some(1)
     );
 }
+
+/// Cut off at many moments of its life, an execution ends as it would have, with each event once.
+#[tokio::test(start_paused = true)]
+async fn killed_at_any_moment_it_ends_the_same() {
+    let task = |name: &str, more: Value| {
+        let mut task = json!({
+            "Type": "Task",
+            "Resource": "arn:aws:states:::lambda:invoke",
+            "Parameters": {"FunctionName": "echo", "Payload.$": "$"},
+            "ResultSelector": {"n.$": "$.Payload.n"},
+        });
+        task.as_object_mut()
+            .expect("an object")
+            .extend(more.as_object().expect("an object").clone());
+        json!({"StartAt": name, "States": {name: task}})
+    };
+    let definition = json!({"StartAt": "First", "States": {
+        "First": {"Type": "Wait", "Seconds": 1, "Next": "Both"},
+        "Both": {"Type": "Parallel", "ResultPath": "$.both", "Next": "Then", "Branches": [
+            task("A", json!({"End": true})),
+            task("B", json!({"End": true, "TimeoutSeconds": 60})),
+        ]},
+        "Then": {"Type": "Wait", "Seconds": 1, "Next": "Last"},
+        "Last": {"Type": "Pass", "End": true},
+    }});
+    let folder = crate::testing::folder("kills");
+    let options = options(Some(folder.path()));
+    let begin = async || {
+        let aws = AwsLocal::start(options.clone()).await.expect("it starts");
+        aws.register_function(
+            "echo",
+            function(|invocation| async move {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                Ok(invocation.payload)
+            }),
+        );
+        aws.resume().await.expect("it goes on");
+        aws
+    };
+    let mut aws = begin().await;
+    let machine = create(&aws, "killed", &definition).await;
+    let mut executions = Vec::new();
+    for n in 0..30_u64 {
+        executions.push(start(&aws, &machine, &json!({"n": n})).await);
+        // From nothing to more than a whole life, by steps that share no period with it.
+        tokio::time::sleep(Duration::from_millis(n * 137)).await;
+        drop(aws);
+        aws = begin().await;
+    }
+    for (n, execution) in executions.iter().enumerate() {
+        let described = ended(&aws, execution).await;
+        let expected = json!({"n": n, "both": [{"n": n}, {"n": n}]});
+        assert_eq!(described["output"], expected.to_string(), "{described}");
+        let history = ok(
+            &aws,
+            "GetExecutionHistory",
+            json!({"executionArn": execution}),
+        )
+        .await;
+        let events = history["events"].as_array().expect("events");
+        let ids: Vec<_> = events
+            .iter()
+            .filter_map(|event| event["id"].as_u64())
+            .collect();
+        assert_eq!(ids, (1..=ids.len() as u64).collect::<Vec<_>>());
+        let of = |kind: &str| events.iter().filter(|event| event["type"] == kind).count();
+        assert_eq!(
+            (
+                of("TaskSucceeded"),
+                of("TaskScheduled"),
+                of("WaitStateExited")
+            ),
+            (2, 2, 2)
+        );
+    }
+    assert_eq!(aws.activity().await.running_executions, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_folder_has_one_owner() {
+    let folder = crate::testing::folder("owner");
+    let first = AwsLocal::start(options(Some(folder.path())))
+        .await
+        .expect("it starts");
+    let second = AwsLocal::start(options(Some(folder.path()))).await;
+    assert!(matches!(second, Err(crate::StartError::InUse)));
+    first.stop().await;
+    AwsLocal::start(options(Some(folder.path())))
+        .await
+        .expect("it is free");
+}
