@@ -156,6 +156,12 @@ impl Drop for Inner {
     }
 }
 
+impl std::fmt::Debug for AwsLocal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AwsLocal")
+    }
+}
+
 impl AwsLocal {
     /// Opens what [`Options::data`] holds. Call it within a tokio runtime with time enabled, register the
     /// functions, and then let unfinished executions go on by [`AwsLocal::resume`].

@@ -705,3 +705,48 @@ async fn one_folder_has_one_owner() {
         .await
         .expect("it is free");
 }
+
+/// Nothing that was acknowledged is lost to a full disk, and what could not be written is made up for.
+#[tokio::test(start_paused = true)]
+async fn a_full_disk_delays_and_loses_nothing() {
+    let folder = crate::testing::folder("full");
+    for data in [None, Some(folder.path())] {
+        let aws = AwsLocal::start(options(data)).await.expect("it starts");
+        let mut tokens = register(&aws, &Arc::default());
+        let machine = create(&aws, "sign", &document_signing()).await;
+        let execution = start(&aws, &machine, &json!({"document": 3})).await;
+        let token = tokens.recv().await.expect("Bob is asked");
+        let store = &aws.inner.step_functions.engine.store;
+        let pages = async |most: u32| {
+            let limit = store.write(move |database| {
+                let pragma = format!("PRAGMA max_page_count = {most}");
+                database.query_row(&pragma, [], |row| row.get::<_, u32>(0))
+            });
+            limit.await.expect("a limit")
+        };
+        pages(1).await;
+        let large = "x".repeat(100_000);
+        let answer = json!({"taskToken": token, "output": json!(large).to_string()});
+        let request =
+            http::Request::post("/").header("x-amz-target", "AWSStepFunctions.SendTaskSuccess");
+        let request = request.body(answer.to_string().into()).expect("a request");
+        assert_eq!(
+            aws.handle(request).await.status(),
+            500,
+            "what isn't kept isn't acknowledged"
+        );
+        let more =
+            json!({"stateMachineArn": machine, "name": "large", "input": json!(large).to_string()});
+        let request =
+            http::Request::post("/").header("x-amz-target", "AWSStepFunctions.StartExecution");
+        let request = request.body(more.to_string().into()).expect("a request");
+        assert_eq!(aws.handle(request).await.status(), 500);
+        tokio::time::sleep(Duration::from_secs(5)).await;
+
+        pages(1_000_000).await;
+        ok(&aws, "SendTaskSuccess", answer).await;
+        assert_eq!(ended(&aws, &execution).await["status"], "SUCCEEDED");
+        let listed = ok(&aws, "ListExecutions", json!({"stateMachineArn": machine})).await;
+        assert_eq!(listed["executions"].as_array().map(Vec::len), Some(1));
+    }
+}
