@@ -325,3 +325,6 @@ fn status(status: StatusCode) -> Answer {
     *response.status_mut() = status;
     Answer::Whole(response)
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,13 +3,17 @@
 //!
 //! A request can come in on two ways, and both end in [`AwsLocal::handle`]:
 //! - through [`AwsLocal::http_client`], which an AWS SDK client in the same process is given as its HTTP
-//!   client: no sockets ([`connector`]);
-//! - through [`AwsLocal::serve`], on a loopback port, for every other program ([`server`]), which also shows
+//!   client: no sockets (`connector`);
+//! - through [`AwsLocal::serve`], on a loopback port, for every other program (`server`), which also shows
 //!   the mailbox to a person with a browser.
 //!
-//! In the order in which a request meets them: [`dispatch`] reads which service and operation is meant;
-//! [`dynamodb`], [`ses`], [`lambda`] and [`step_functions`] answer; [`error`] writes a refusal in the form
-//! that the service's clients expect. What nobody here answers is refused by name.
+//! In the order in which a request meets them: `dispatch` reads which service and operation is meant;
+//! `dynamodb`, `ses` (into the `mailbox`), `lambda` and `step_functions` answer; `error` writes a
+//! refusal in the form that the service's clients expect. What nobody here answers is refused by name.
+//!
+//! With a data folder, everything outlives the process, also when it is killed: [`AwsLocal::start`] opens what
+//! is there, the caller registers the Lambda functions, and [`AwsLocal::resume`] lets unfinished executions go
+//! on. Asynchronous invocations and the functions themselves live in the process alone.
 //!
 //! Time: all waiting is tokio's, and the time of day comes from [`Options::clock`] alone, so that under a
 //! paused tokio clock everything moves with it. What lives in memory is worked on inline, what lives in
@@ -149,6 +153,12 @@ struct Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.tasks.end();
+    }
+}
+
+impl std::fmt::Debug for AwsLocal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AwsLocal")
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) async fn serve(
 
 /// Answers one request that came over the network.
 pub(crate) async fn respond(inner: &Arc<Inner>, request: Request<Bytes>) -> Response<Bytes> {
-    if !is_loopback(&request) {
+    if !names_this_machine(&request) || !comes_from_this_machine(&request) {
         return plain(
             StatusCode::FORBIDDEN,
             "The embedded AWS answers under loopback addresses only.",
@@ -55,15 +55,30 @@ pub(crate) async fn respond(inner: &Arc<Inner>, request: Request<Bytes>) -> Resp
 
 /// Whether the Host is this machine. A website can point a name of its own at 127.0.0.1 and have a visitor's
 /// browser ask us; the Host then still names the website.
-fn is_loopback(request: &Request<Bytes>) -> bool {
+fn names_this_machine(request: &Request<Bytes>) -> bool {
     let host = request
         .headers()
         .get(header::HOST)
         .and_then(|host| host.to_str().ok());
-    let Some(host) = host.or_else(|| request.uri().authority().map(http::uri::Authority::as_str))
-    else {
-        return false;
+    let host = host.or_else(|| request.uri().authority().map(http::uri::Authority::as_str));
+    host.is_some_and(is_loopback)
+}
+
+/// Whether no other website's page makes the request. A browser lets any page post to us, without seeing the
+/// answer; it then says by Origin whose page that is.
+fn comes_from_this_machine(request: &Request<Bytes>) -> bool {
+    let Some(origin) = request.headers().get(header::ORIGIN) else {
+        return true;
     };
+    let host = origin
+        .to_str()
+        .ok()
+        .and_then(|origin| origin.split_once("://"));
+    host.is_some_and(|(_, host)| is_loopback(host))
+}
+
+/// Whether `host`, which may have a port, is a name or an address of this machine.
+fn is_loopback(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),
@@ -145,14 +160,32 @@ mod tests {
             ("192.168.1.4", false),
             ("", false),
         ] {
-            let request = Request::get("/")
-                .header("host", host)
-                .body(Bytes::new())
-                .expect("a request");
-            assert_eq!(is_loopback(&request), expected, "{host}");
+            let request = Request::get("/").header("host", host);
+            let request = request.body(Bytes::new()).expect("a request");
+            assert_eq!(names_this_machine(&request), expected, "{host}");
         }
-        assert!(!is_loopback(
+        assert!(!names_this_machine(
             &Request::get("/").body(Bytes::new()).expect("a request")
         ));
+    }
+
+    #[test]
+    fn no_other_websites_page_is_answered() {
+        for (origin, expected) in [
+            (None, true),
+            (Some("http://localhost:3000"), true),
+            (Some("http://127.0.0.1:8085"), true),
+            (Some("https://evil.example"), false),
+            (Some("https://localhost.evil.example"), false),
+            (Some("null"), false),
+        ] {
+            let mut request =
+                Request::post("/v2/email/outbound-emails").header("host", "localhost");
+            if let Some(origin) = origin {
+                request = request.header("origin", origin);
+            }
+            let request = request.body(Bytes::new()).expect("a request");
+            assert_eq!(comes_from_this_machine(&request), expected, "{origin:?}");
+        }
     }
 }

@@ -223,6 +223,9 @@ mod tests {
     async fn aws() -> (AwsLocal, Mail) {
         let options = Options::in_memory(|| "2026-11-21T09:00:00Z".parse().expect("a time"));
         let aws = AwsLocal::start(options).await.expect("it starts");
+        let identity = Request::post("/v2/email/identities")
+            .body(r#"{"EmailIdentity": "no-reply@example.com"}"#.into());
+        assert_eq!(aws.handle(identity.expect("a request")).await.status(), 200);
         let body = json!({
             "FromEmailAddress": "no-reply@example.com",
             "Destination": {"ToAddresses": ["bob+a/b@example.com"]},

@@ -132,11 +132,10 @@ pub(super) fn address(written: &str) -> Result<String, AwsError> {
             "The address contains characters that are not ASCII; encode the name by RFC 2047.",
         ));
     }
-    let bare = match written.rsplit_once('<') {
-        Some((_, rest)) => rest.strip_suffix('>').ok_or_else(|| bad("Missing '>'"))?,
-        None => written,
-    };
-    let bare = bare.trim();
+    if written.contains('<') && !written.trim_end().ends_with('>') {
+        return Err(bad("Missing '>'"));
+    }
+    let bare = bare(written);
     let Some((local, domain)) = bare.rsplit_once('@') else {
         return Err(bad("Missing final '@domain'"));
     };
@@ -156,6 +155,14 @@ pub(super) fn address(written: &str) -> Result<String, AwsError> {
         return Err(bad("Address length is more than 320 characters long"));
     }
     Ok(bare.to_owned())
+}
+
+/// The address without the name before it, unchecked.
+pub(super) fn bare(written: &str) -> &str {
+    let address = written
+        .rsplit_once('<')
+        .map_or(written, |(_, rest)| rest.trim_end().trim_end_matches('>'));
+    address.trim()
 }
 
 /// Refuses what would begin another header.

@@ -1,5 +1,6 @@
-//! SES v2: mails that are sent arrive in the mailbox, and every sender counts as verified. What AWS would
-//! refuse for its form is refused here as well, with the same kind of error.
+//! SES v2: mails that are sent arrive in the mailbox. As with AWS a sender must be an identity, which is
+//! verified as soon as it is created; what AWS would refuse for its form is refused here as well, with the same
+//! kind of error.
 
 mod identities;
 mod message;
@@ -68,9 +69,29 @@ impl Ses {
                 ));
             }
         };
+        self.check_sender(&mail.from).await?;
         let id = mail.id.clone();
         self.mailbox.deliver(mail).await?;
         Ok(json!({"MessageId": id}).into())
+    }
+
+    /// Refuses a sender who is no identity, neither by address nor by domain.
+    async fn check_sender(&self, from: &str) -> Result<(), AwsError> {
+        let sender = message::bare(from);
+        let (_, domain) = sender.rsplit_once('@').unwrap_or(("", sender));
+        let covers = |identity: &String| {
+            let identity = identity.to_lowercase();
+            identity == sender.to_lowercase()
+                || identity == domain.to_lowercase()
+                || domain.to_lowercase().ends_with(&format!(".{identity}"))
+        };
+        if self.mailbox.identities().await?.iter().any(covers) {
+            return Ok(());
+        }
+        let region = crate::REGION.to_uppercase();
+        Err(rejected(format!(
+            "Email address is not verified. The following identities failed the check in region {region}: {from}"
+        )))
     }
 
     async fn account(&self) -> Result<Answer, AwsError> {

@@ -33,7 +33,8 @@ pub(super) fn mail(request: &SendEmail, data: &str, envelope: Envelope) -> Resul
             .next()
             .ok_or_else(|| bad("Missing header 'From'."))?,
     };
-    address(&ascii(&from))?;
+    // A decoded name may hold any character.
+    address(super::message::bare(&from))?;
     let destination = &request.destination;
     let recipients = if destination.all().next().is_some() {
         destination.recipients()?
@@ -115,12 +116,4 @@ fn bare(addresses: Option<&Address<'_>>) -> Vec<String> {
     addresses
         .filter_map(|one| one.address().map(str::to_owned))
         .collect()
-}
-
-/// The bare address alone, for a decoded name may hold any character.
-fn ascii(written: &str) -> String {
-    match written.rsplit_once('<') {
-        Some((_, address)) => format!("<{address}"),
-        None => written.to_owned(),
-    }
 }

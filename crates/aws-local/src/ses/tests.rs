@@ -2,7 +2,18 @@ use serde_json::{Value, json};
 
 use crate::{AwsLocal, Options};
 
+/// With the identity `example.com`.
 async fn aws() -> AwsLocal {
+    let aws = empty().await;
+    let identity = json!({"EmailIdentity": "example.com"});
+    assert_eq!(
+        call(&aws, "POST", "/v2/email/identities", identity).await.0,
+        200
+    );
+    aws
+}
+
+async fn empty() -> AwsLocal {
     let options = Options::in_memory(|| "2026-11-21T09:00:00Z".parse().expect("a time"));
     AwsLocal::start(options).await.expect("it starts")
 }
@@ -159,7 +170,7 @@ async fn what_aws_refuses_is_refused() {
 
 #[tokio::test]
 async fn identities_are_kept() {
-    let aws = aws().await;
+    let aws = empty().await;
     let create = |name: &str| json!({"EmailIdentity": name});
     for name in ["example.com", "bob@example.com", "alice@example.com"] {
         let (status, _, answer) = call(&aws, "POST", "/v2/email/identities", create(name)).await;
@@ -203,4 +214,33 @@ async fn identities_are_kept() {
     assert_eq!((status, kind.as_str()), (404, "NotFoundException"));
     let (_, _, account) = call(&aws, "GET", "/v2/email/account", Value::Null).await;
     assert_eq!(account["SendingEnabled"], true);
+}
+
+#[tokio::test]
+async fn a_sender_must_be_an_identity_by_address_or_domain() {
+    for (identity, expected) in [
+        ("other.example", 400),
+        ("ample.com", 400),
+        ("alice@example.com", 400),
+        ("No-Reply@Example.com", 200),
+        ("example.com", 200),
+        ("com", 200),
+    ] {
+        let aws = empty().await;
+        let create = json!({"EmailIdentity": identity});
+        assert_eq!(
+            call(&aws, "POST", "/v2/email/identities", create).await.0,
+            200
+        );
+        let (status, _, body) = call(&aws, "POST", "/v2/email/outbound-emails", mail()).await;
+        assert_eq!(status, expected, "{identity}: {body}");
+    }
+    let (status, kind, body) =
+        call(&empty().await, "POST", "/v2/email/outbound-emails", mail()).await;
+    assert_eq!((status, kind.as_str()), (400, "MessageRejected"));
+    let message = body["message"].as_str().unwrap_or_default();
+    assert!(
+        message.starts_with("Email address is not verified. The following identities"),
+        "{message}"
+    );
 }

@@ -9,6 +9,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use asl::{
     Command, Definition, Execution, Happened, Identity, Refused, StartTask, Status, Step, TaskId,
@@ -23,6 +24,9 @@ use crate::error::AwsError;
 use crate::lambda::Lambda;
 use crate::source::{Randomness, Source};
 use crate::tasks::Tasks;
+
+/// How long until a task's result is offered again to a file that can't be written to.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// How many definitions are kept read.
 const DEFINITIONS: usize = 256;
@@ -230,12 +234,14 @@ impl Engine {
         let engine = Arc::clone(self);
         self.tasks.spawn(async move {
             let happened = engine.run_task(task).await;
-            if let Err(error) = engine.happen(id, happened).await {
-                // The task is run again when the file can be used again, after a restart.
+            // A result isn't given up: the disk may have room again in a while.
+            while let Err(error) = engine.happen(id, happened.clone()).await {
+                let code = error.code();
                 tracing::debug!(
-                    aws.error.code = error.code(),
-                    "a task's result could not be kept"
+                    aws.error.code = code,
+                    "a task's result could not be kept yet"
                 );
+                tokio::time::sleep(AGAIN).await;
             }
             lock(&engine.running).remove(&key);
         });

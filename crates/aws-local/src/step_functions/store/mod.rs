@@ -121,10 +121,7 @@ impl Store {
             })
         }));
         queued.map_err(|_| AwsError::ended())?;
-        receiver
-            .await
-            .map_err(|_| AwsError::ended())?
-            .map_err(failed)
+        receiver.await.map_err(|_| not_committed())?.map_err(failed)
     }
 
     pub(crate) async fn read<T: Send + 'static>(
@@ -197,6 +194,13 @@ fn apart<T>(
     }
     transaction.prepare_cached("RELEASE change")?.execute([])?;
     result
+}
+
+fn not_committed() -> AwsError {
+    AwsError::internal(
+        "InternalServerError",
+        "the executions' file can't be written to",
+    )
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
