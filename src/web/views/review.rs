@@ -162,6 +162,15 @@ impl DecisionForm {
         self.problem_with(Field::Name)
     }
 
+    /// The one choice that asks for a comment, if it is one.
+    pub fn only_rejection(&self) -> Option<&DisplayText> {
+        let mut rejections = self.choices.iter().filter(|choice| choice.rejects);
+        rejections
+            .next()
+            .filter(|_| rejections.next().is_none())
+            .map(|choice| &choice.label)
+    }
+
     /// Whether some choice asks for a comment.
     pub fn may_reject(&self) -> bool {
         self.choices.iter().any(|choice| choice.rejects)
@@ -227,7 +236,7 @@ impl ReviewPage {
             ),
             choice(
                 "reject",
-                "Reject",
+                "Do not sign",
                 Some("Nobody else is asked. Say why below."),
                 false,
                 true,
