@@ -179,7 +179,7 @@ fn a_pending_request_is_shown_in_full() {
         &page,
         &[
             "Legal at Example Ltd asks you, Bob, to sign document 3",
-            "Sunday 22 November 2026, 09:00, Berlin time – in 22 hours",
+            "Sunday 22 November 2026, 09:00, Berlin time (in 22 hours)",
             "Alice has signed (21 November, 09:58); you are the last. Everyone has to agree",
             "Please read it.",
             "contract.txt 14 bytes CONTRACT No. 3",

@@ -200,6 +200,11 @@ impl ReviewPage {
         about.ask.object.as_str().len() + about.signer.as_str().len() + requester > 110
     }
 
+    /// Whether there is anything to say about when, who and what then.
+    pub fn has_facts(&self) -> bool {
+        self.deadline.is_some() || !self.people.only_the_reader() || self.leads_to.is_some()
+    }
+
     /// Whether there is more to show than the form.
     pub fn has_content(&self) -> bool {
         self.message.is_some() || !self.documents.is_empty()
