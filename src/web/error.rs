@@ -25,7 +25,8 @@ pub enum WebError {
         /// How long to wait.
         seconds: u32,
     },
-    /// Something of ours failed, and nothing was recorded.
+    /// Something of ours failed. Whether anything was recorded may not be known: a write whose answer got lost may have
+    /// taken effect.
     Fault {
         /// For the log: what failed. Never a token, never a link.
         cause: String,
@@ -79,7 +80,7 @@ impl WebError {
             Self::Problem(problem) => problem.explanation().to_owned(),
             Self::TooManyRequests { seconds } => format!("Wait {}, then try again.", in_words(*seconds)),
             Self::Fault { .. } => {
-                "Something failed on our side and nothing was recorded. Try again.".to_owned()
+                "Something failed on our side. Try again: what is sent twice counts once.".to_owned()
             }
         }
     }

@@ -46,3 +46,6 @@ impl Web {
         Self { flow, frame, origin }
     }
 }
+
+#[cfg(test)]
+mod tests;

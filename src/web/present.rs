@@ -215,7 +215,7 @@ impl Presenter<'_> {
             .as_ref()?;
         let (local, domain) = person.email.as_deref()?.rsplit_once('@')?;
         let first = local.chars().next()?;
-        Some(DisplayText::new(&format!("{first}…@{domain}")))
+        Some(DisplayText::new(&format!("{first}***@{domain}")))
     }
 
     /// The pages of a request that ended without this signer.
@@ -287,3 +287,6 @@ impl Presenter<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

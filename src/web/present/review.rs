@@ -130,7 +130,11 @@ impl Presenter<'_> {
             .map(|document| Document {
                 name: document.name.as_str().into(),
                 size: size(document.text.len()),
-                sha256: document.sha256.to_string(),
+                sha256: document
+                    .sha256
+                    .to_string()
+                    .trim_start_matches("sha256:")
+                    .to_owned(),
                 body: DocumentBody::Text(DisplayLines::new(&document.text)),
             })
             .collect()
@@ -171,7 +175,7 @@ impl Presenter<'_> {
 }
 
 /// "312 bytes", "2 KB": rounded up, so that nothing is said to be smaller than it is.
-fn size(bytes: usize) -> String {
+pub(super) fn size(bytes: usize) -> String {
     match bytes {
         1 => "1 byte".to_owned(),
         0..1024 => format!("{bytes} bytes"),

@@ -32,7 +32,7 @@ pub struct RecordedPage {
     pub unsent: Option<Unsent>,
     /// What happens next.
     pub after: AfterAnswer,
-    /// Where a receipt is sent, if one is: "b…@example.com".
+    /// Where a receipt is sent, if one is: "b***@example.com".
     pub receipt_to: Option<DisplayText>,
 }
 
@@ -103,13 +103,14 @@ impl RecordedPage {
                 goes_ahead: Some("Release payment".into()),
                 passed_on: true,
             },
-            receipt_to: Some("b…@example.com".into()),
+            receipt_to: Some("b***@example.com".into()),
         };
         let comment = DisplayLines::new("The price in section 3 is not what we agreed.\nPlease correct it.");
         let later = |answer| Self {
             earlier: true,
             at: moment("2026-11-20T16:40:00Z"),
             receipt_to: None,
+            after: AfterAnswer::DecidedSince { approved: true },
             ..page(about(), answer)
         };
         vec![

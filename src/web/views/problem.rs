@@ -14,7 +14,8 @@ pub struct NotValidPage {
     pub frame: Frame,
 }
 
-/// Something of ours failed; nothing was recorded.
+/// Something of ours failed. It doesn't claim that nothing was recorded: a write whose answer got lost may have taken
+/// effect, and sending the same again is safe.
 #[derive(Clone, Debug, Template)]
 #[template(path = "pages/our_fault.html")]
 pub struct OurFaultPage {

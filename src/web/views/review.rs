@@ -162,6 +162,15 @@ impl DecisionForm {
         self.problem_with(Field::Name)
     }
 
+    /// The one choice that asks for a comment, if it is one.
+    pub fn only_rejection(&self) -> Option<&DisplayText> {
+        let mut rejections = self.choices.iter().filter(|choice| choice.rejects);
+        rejections
+            .next()
+            .filter(|_| rejections.next().is_none())
+            .map(|choice| &choice.label)
+    }
+
     /// Whether some choice asks for a comment.
     pub fn may_reject(&self) -> bool {
         self.choices.iter().any(|choice| choice.rejects)
@@ -189,6 +198,11 @@ impl ReviewPage {
             .as_ref()
             .map_or(0, |requester| requester.as_str().len());
         about.ask.object.as_str().len() + about.signer.as_str().len() + requester > 110
+    }
+
+    /// Whether there is anything to say about when, who and what then.
+    pub fn has_facts(&self) -> bool {
+        self.deadline.is_some() || !self.people.only_the_reader() || self.leads_to.is_some()
     }
 
     /// Whether there is more to show than the form.
@@ -227,7 +241,7 @@ impl ReviewPage {
             ),
             choice(
                 "reject",
-                "Reject",
+                "Do not sign",
                 Some("Nobody else is asked. Say why below."),
                 false,
                 true,

@@ -163,6 +163,7 @@ fn without_anything_optional_the_page_still_reads_well() {
         words(&html)
     );
     assert!(html.contains("href=\"/approvals/assets/style-"));
+    assert!(!html.contains("<dl class=\"facts\">"), "no empty list");
 }
 
 #[test]
