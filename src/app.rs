@@ -7,10 +7,10 @@ use crate::domain::evidence::EvidenceKey;
 use crate::domain::keys::KeyRing;
 use crate::domain::signer::Directory;
 use crate::flow::watch::Asked;
-use crate::flow::{Clock, Flow, Random, Settings};
+use crate::flow::{Clock, Flow, Random, Settings, Wake};
 use crate::mail::Mailer;
 use crate::step_functions::StepFunctions;
-use crate::store::{DueItem, Store};
+use crate::store::Store;
 use crate::{web, worker};
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -34,7 +34,7 @@ const OPERATION: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 pub struct App {
     flow: Arc<Flow>,
-    due: UnboundedReceiver<DueItem>,
+    due: UnboundedReceiver<Wake>,
 }
 
 impl App {
@@ -54,6 +54,7 @@ impl App {
                 organisation: config.organisation,
                 time_zone: config.time_zone,
                 directory: Directory::new(config.people),
+                look_every: config.look_every,
             },
             wake,
             asked: Asked::default(),

@@ -19,6 +19,8 @@ pub struct Config {
     pub mail_from: String,
     /// People whom requests may name without an address.
     pub people: Vec<Person>,
+    /// How often the worker looks into the index for what other processes, or a crash, left due.
+    pub look_every: jiff::SignedDuration,
     /// The key that writes links and encrypts task tokens.
     pub master_key: MasterKey,
     /// Keys that are still read.

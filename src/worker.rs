@@ -1,23 +1,25 @@
-//! The worker: takes what is due and runs the step for it. What is due is told by this process itself (at once) and
+//! The worker: takes what is due and runs the step for it. What is due is told by this process itself (in time) and
 //! by the sharded index (what other processes left, or what a crash did). Run as many workers as wanted: every step
 //! claims what it does under a condition.
 
 use crate::domain::decision::RequestState;
-use crate::flow::{self, Flow, Step};
+use crate::flow::{self, Flow, Step, Wake};
 use crate::store::{DueItem, DueWhat, SHARDS, StoreError};
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use jiff::{SignedDuration, Timestamp};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::sync::watch;
+use tokio::task::{Id, JoinError, JoinSet};
 
-/// How often the index is asked.
-pub const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How many items of a shard are taken at a time.
 const BATCH: i32 = 64;
 /// How many steps run at the same time.
 const CONCURRENT: usize = 32;
+/// When something is looked at again whose step is still under way.
+const AGAIN: SignedDuration = SignedDuration::from_millis(20);
 
 /// Runs the step for one thing that is due.
 pub async fn step(flow: &Flow, item: DueItem) -> Result<Step, StoreError> {
@@ -60,29 +62,32 @@ pub async fn due_now(flow: &Flow) -> Result<Vec<DueItem>, StoreError> {
 }
 
 /// Runs until `stop` turns true, then finishes the steps under way.
-pub async fn run(flow: Arc<Flow>, mut wake: UnboundedReceiver<DueItem>, mut stop: watch::Receiver<bool>) {
-    let runner = Runner {
-        flow,
-        places: Arc::new(Semaphore::new(CONCURRENT)),
-        running: Arc::default(),
-    };
-    let mut steps = JoinSet::new();
-    let mut look = tokio::time::interval(LOOK_EVERY);
+pub async fn run(flow: Arc<Flow>, mut wake: UnboundedReceiver<Wake>, mut stop: watch::Receiver<bool>) {
+    let mut look = tokio::time::interval(flow.settings.look_every.unsigned_abs());
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut work = Work {
+        flow,
+        upcoming: BinaryHeap::new(),
+        running: HashMap::new(),
+        steps: JoinSet::new(),
+    };
     loop {
+        work.start_what_is_due();
         tokio::select! {
             () = stopped(&mut stop) => break,
-            Some(item) = wake.recv() => runner.start(&mut steps, item).await,
-            _ = look.tick() => match due_now(&runner.flow).await {
-                Ok(due) => for item in due {
-                    runner.start(&mut steps, item).await;
-                },
+            Some(wake) = wake.recv() => work.upcoming.push(Reverse(wake)),
+            () = tokio::time::sleep(work.until_next()) => {}
+            Some(ended) = work.steps.join_next_with_id() => work.end(ended),
+            _ = look.tick() => match due_now(&work.flow).await {
+                Ok(due) => {
+                    let at = work.flow.clock.now();
+                    work.upcoming.extend(due.into_iter().map(|item| Reverse(Wake { at, item })));
+                }
                 Err(error) => tracing::warn!(error = %error, "can't see what is due"),
             },
-            Some(_) = steps.join_next() => {}
         }
     }
-    while steps.join_next().await.is_some() {}
+    while work.steps.join_next().await.is_some() {}
 }
 
 async fn stopped(stop: &mut watch::Receiver<bool>) {
@@ -90,34 +95,64 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-struct Runner {
+/// What this process knows of and is at. It guards nothing: a step that runs twice finds nothing to do.
+struct Work {
     flow: Arc<Flow>,
-    places: Arc<Semaphore>,
-    /// What this process is at. Saves steps that would find nothing to do; guards nothing.
-    running: Arc<Mutex<HashSet<DueItem>>>,
+    /// Soonest first. Holds no more than falls due between two looks at the index.
+    upcoming: BinaryHeap<Reverse<Wake>>,
+    /// The steps under way.
+    running: HashMap<Id, DueItem>,
+    steps: JoinSet<()>,
 }
 
-impl Runner {
-    async fn start(&self, steps: &mut JoinSet<()>, item: DueItem) {
-        if !lock(&self.running).insert(item) {
-            return;
-        }
-        let place = Arc::clone(&self.places)
-            .acquire_owned()
-            .await
-            .expect("the semaphore is never closed");
-        let (flow, running) = (Arc::clone(&self.flow), Arc::clone(&self.running));
-        steps.spawn(async move {
-            let outcome = step(&flow, item).await;
-            lock(&running).remove(&item);
-            if let Err(error) = outcome {
-                tracing::warn!(approval.id = %item.id, error = %error, "a step failed; it stays due");
+impl Work {
+    fn start_what_is_due(&mut self) {
+        let now = self.flow.clock.now();
+        let mut later = Vec::new();
+        while self.running.len() < CONCURRENT
+            && let Some(Reverse(wake)) = pop_if_due(&mut self.upcoming, now)
+        {
+            if self.running.values().any(|item| *item == wake.item) {
+                // It may have fallen due again while its step was ending.
+                later.push(Reverse(Wake {
+                    at: now + AGAIN,
+                    ..wake
+                }));
+                continue;
             }
-            drop(place);
-        });
+            let (flow, item) = (Arc::clone(&self.flow), wake.item);
+            let step = self.steps.spawn(async move {
+                if let Err(error) = step(&flow, item).await {
+                    tracing::warn!(approval.id = %item.id, error = %error, "a step failed; it stays due");
+                }
+            });
+            self.running.insert(step.id(), item);
+        }
+        self.upcoming.extend(later);
+    }
+
+    fn end(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let id = match &ended {
+            Ok((id, ())) => *id,
+            Err(panicked) => panicked.id(),
+        };
+        self.running.remove(&id);
+    }
+
+    /// How long until something falls due; for ever when nothing can be started before a step has ended.
+    fn until_next(&self) -> Duration {
+        match self.upcoming.peek() {
+            Some(Reverse(wake)) if self.running.len() < CONCURRENT => wake
+                .at
+                .duration_since(self.flow.clock.now())
+                .max(SignedDuration::from_millis(1))
+                .unsigned_abs(),
+            _ => Duration::from_hours(24),
+        }
     }
 }
 
-fn lock(running: &Mutex<HashSet<DueItem>>) -> std::sync::MutexGuard<'_, HashSet<DueItem>> {
-    running.lock().unwrap_or_else(PoisonError::into_inner)
+fn pop_if_due(upcoming: &mut BinaryHeap<Reverse<Wake>>, now: Timestamp) -> Option<Reverse<Wake>> {
+    upcoming.peek().filter(|wake| wake.0.at <= now)?;
+    upcoming.pop()
 }

@@ -175,6 +175,7 @@ fn config(pages: &str, keys: Keys) -> Config {
             name: "Bob".to_owned(),
             email: Some("bob@example.com".to_owned()),
         }],
+        look_every: jiff::SignedDuration::from_secs(1),
         master_key: keys.master,
         older_keys: Vec::new(),
         evidence_seed: keys.evidence,

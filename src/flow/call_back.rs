@@ -9,7 +9,7 @@ use crate::domain::decision::{Ended, RequestState};
 use crate::domain::ids::ApprovalId;
 use crate::domain::task_token::CallbackTarget;
 use crate::step_functions::{Found, SendError};
-use crate::store::{Change, DueItem, DueWhat, StoreError};
+use crate::store::{Change, StoreError};
 use std::time::Duration;
 
 /// How long a person waits for the first attempt.
@@ -44,7 +44,7 @@ pub async fn next_attempt(flow: &Flow, approval: Approval) -> Result<Step, Store
         state: Some(RequestState::Ended(begun)),
         ..Change::default()
     };
-    match flow.store.commit(&approval, change).await {
+    match flow.commit(&approval, change).await {
         Ok(approval) => attempt(flow, approval, LATER_ATTEMPT).await.map(|_| Step::Done),
         Err(StoreError::Conflict) => Ok(Step::Nothing),
         Err(error) => Err(error),
@@ -173,21 +173,8 @@ async fn record(
             state: Some(RequestState::Ended(ended)),
             ..Change::default()
         };
-        match flow.store.commit(&approval, change).await {
-            Ok(after) => {
-                if after
-                    .record
-                    .state
-                    .due()
-                    .is_some_and(|due| due <= flow.clock.now())
-                {
-                    flow.wake(DueItem {
-                        id: after.id,
-                        what: DueWhat::Request,
-                    });
-                }
-                return Ok(after);
-            }
+        match flow.commit(&approval, change).await {
+            Ok(after) => return Ok(after),
             Err(StoreError::Conflict) => flow.after_conflict(tries).await,
             Err(error) => return Err(error),
         }

@@ -5,7 +5,7 @@ use crate::domain::approval::Approval;
 use crate::domain::callback::Callback;
 use crate::domain::decision::{Ended, RequestState};
 use crate::domain::signer::{MailKind, MailTask, SignerRecord, SignerState};
-use crate::store::{Change, DueItem, DueWhat, StoreError};
+use crate::store::{Change, StoreError};
 
 /// How many signers one transaction may change: DynamoDB allows a hundred items.
 const CHUNK: usize = 90;
@@ -63,7 +63,6 @@ pub async fn close(flow: &Flow, mut approval: Approval) -> Result<Step, StoreErr
         .collect();
     for chunk in told.chunks(CHUNK) {
         match flow
-            .store
             .commit(
                 &approval,
                 Change {
@@ -80,7 +79,6 @@ pub async fn close(flow: &Flow, mut approval: Approval) -> Result<Step, StoreErr
         }
     }
     match flow
-        .store
         .commit(
             &approval,
             Change {
@@ -93,12 +91,6 @@ pub async fn close(flow: &Flow, mut approval: Approval) -> Result<Step, StoreErr
         Ok(_) => {}
         Err(StoreError::Conflict) => return Ok(Step::Nothing),
         Err(error) => return Err(error),
-    }
-    for signer in &told {
-        flow.wake(DueItem {
-            id: approval.id,
-            what: DueWhat::Mail(signer.number),
-        });
     }
     Ok(Step::Done)
 }

@@ -13,7 +13,7 @@ use crate::domain::link::SignerLink;
 use crate::domain::policy;
 use crate::domain::request::{MAX_COMMENT_CHARS, Outcome, OutcomeKind};
 use crate::domain::signer::{MailKind, MailTask, SignerRecord, SignerState, fold_name};
-use crate::store::{DueItem, DueWhat, StoreError};
+use crate::store::StoreError;
 use jiff::Timestamp;
 
 /// What came with the form.
@@ -194,10 +194,6 @@ pub(super) async fn answer(
                 }
                 // The decision stands, whatever becomes of this first try: the worker goes on with it.
                 let after = call_back::first_attempt(flow, after).await;
-                flow.wake(DueItem {
-                    id: after.id,
-                    what: DueWhat::Request,
-                });
                 return Ok((after, true));
             }
             Err(StoreError::Conflict) if tries < MAX_TRIES => flow.after_conflict(tries).await,

@@ -5,7 +5,7 @@ use crate::domain::approval::Approval;
 use crate::domain::callback::Callback;
 use crate::domain::decision::{Ended, Ending, RequestState};
 use crate::domain::evidence::What;
-use crate::store::{DueItem, DueWhat, StoreError};
+use crate::store::StoreError;
 
 /// Ends a request whose deadline has passed. Gives it as it is then: expired, or as somebody else ended it.
 pub async fn expire(flow: &Flow, mut approval: Approval) -> Result<Approval, StoreError> {
@@ -32,10 +32,6 @@ pub async fn expire(flow: &Flow, mut approval: Approval) -> Result<Approval, Sto
             Ok(after) => {
                 tracing::info!(approval.id = %after.id, "request expired");
                 let after = call_back::first_attempt(flow, after).await;
-                flow.wake(DueItem {
-                    id: after.id,
-                    what: DueWhat::Request,
-                });
                 return Ok(after);
             }
             Err(StoreError::Conflict) => flow.after_conflict(tries).await,

@@ -23,8 +23,8 @@ use crate::domain::link::{LinkClaim, SignerLink};
 use crate::domain::signer::{Directory, SignerRecord};
 use crate::mail::Mailer;
 use crate::step_functions::StepFunctions;
-use crate::store::{Change, DueItem, Store, StoreError};
-use jiff::Timestamp;
+use crate::store::{Change, DueItem, DueWhat, Store, StoreError};
+use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -94,6 +94,17 @@ pub struct Settings {
     pub time_zone: String,
     /// People whom requests may name without an address.
     pub directory: Directory,
+    /// How often the worker looks into the index.
+    pub look_every: SignedDuration,
+}
+
+/// Something that falls due.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Wake {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub item: DueItem,
 }
 
 /// Everything that the steps need.
@@ -115,8 +126,8 @@ pub struct Flow {
     pub random: Random,
     /// What of the configuration the steps need.
     pub settings: Settings,
-    /// Tells the worker of this process what just became due, so that it needn't wait for its next look.
-    pub wake: UnboundedSender<DueItem>,
+    /// Tells the worker of this process what falls due before its next look at the index.
+    pub wake: UnboundedSender<Wake>,
     /// When each workflow was last asked whether it still waits.
     pub asked: watch::Asked,
 }
@@ -131,10 +142,42 @@ impl Flow {
         )
     }
 
-    /// Tells the worker of this process. The index tells all of them, a little later.
-    fn wake(&self, item: DueItem) {
-        // A process without a worker has nobody to tell.
-        let _ = self.wake.send(item);
+    /// Writes a change, and tells the worker of this process what falls due by it. The only way in which a step
+    /// writes to an approval that exists.
+    async fn commit(&self, approval: &Approval, change: Change) -> Result<Approval, StoreError> {
+        let request = change.state.is_some() || change.event.is_some();
+        let signers: Vec<u8> = change.signers.iter().map(|signer| signer.number).collect();
+        let after = self.store.commit(approval, change).await?;
+        if request && let Some(at) = after.record.state.due() {
+            self.wake(
+                DueItem {
+                    id: after.id,
+                    what: DueWhat::Request,
+                },
+                at,
+            );
+        }
+        for signer in signers {
+            if let Some(mail) = &after.signers[usize::from(signer)].mail {
+                self.wake(
+                    DueItem {
+                        id: after.id,
+                        what: DueWhat::Mail(signer),
+                    },
+                    mail.due,
+                );
+            }
+        }
+        Ok(after)
+    }
+
+    /// Tells the worker of this process. What lies beyond its next look it will see in the index, as it sees what
+    /// other processes wrote.
+    fn wake(&self, item: DueItem, at: Timestamp) {
+        if at.duration_since(self.clock.now()) <= self.settings.look_every {
+            // A process without a worker has nobody to tell.
+            let _ = self.wake.send(Wake { at, item });
+        }
     }
 
     /// Writes a transition: the new state, the evidence event that says so (with what was observed until now), and
@@ -155,16 +198,15 @@ impl Flow {
             approval.unfolded(),
         );
         let head = self.evidence.sign(&event);
-        self.store
-            .commit(
-                approval,
-                Change {
-                    state,
-                    event: Some((event, head)),
-                    signers,
-                },
-            )
-            .await
+        self.commit(
+            approval,
+            Change {
+                state,
+                event: Some((event, head)),
+                signers,
+            },
+        )
+        .await
     }
 
     /// The pause before the next try after somebody else wrote in between: longer with each try, and never the same.

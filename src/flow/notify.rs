@@ -11,7 +11,7 @@ use crate::domain::link::LinkClaim;
 use crate::domain::schedule;
 use crate::domain::signer::{MailKind, MailTask, SignerRecord, SignerState};
 use crate::mail::{Mail, MailError, messages};
-use crate::store::{Change, DueItem, DueWhat, Loaded, StoreError};
+use crate::store::{Change, Loaded, StoreError};
 use jiff::{SignedDuration, Timestamp};
 
 /// Sends the mail that signer `number` is owed, if one is due.
@@ -39,7 +39,7 @@ pub async fn mail(flow: &Flow, id: ApprovalId, number: u8) -> Result<Step, Store
             mail: None,
             ..signer.clone()
         });
-        return claimed(flow.store.commit(&approval, change).await).map(|_| Step::Done);
+        return claimed(flow.commit(&approval, change).await).map(|_| Step::Done);
     };
     let attempt = MailTask {
         due: now + schedule::MAIL_LEASE,
@@ -50,7 +50,7 @@ pub async fn mail(flow: &Flow, id: ApprovalId, number: u8) -> Result<Step, Store
         mail: Some(attempt.clone()),
         ..signer.clone()
     });
-    let Some(approval) = claimed(flow.store.commit(&approval, claim).await)? else {
+    let Some(approval) = claimed(flow.commit(&approval, claim).await)? else {
         return Ok(Step::Nothing);
     };
 
@@ -101,19 +101,10 @@ async fn mark(
             return Ok(());
         }
         let after = after_attempt(flow, &approval, signer, attempt, &sent);
-        let retry = after.mail.as_ref().map(|task| task.due);
-        match flow.store.commit(&approval, with_signer(after)).await {
+        match flow.commit(&approval, with_signer(after)).await {
             Err(StoreError::Conflict) => flow.after_conflict(tries).await,
             Err(error) => return Err(error),
-            Ok(_) => {
-                if sent.is_err() && retry.is_some_and(|due| due <= flow.clock.now()) {
-                    flow.wake(DueItem {
-                        id: approval.id,
-                        what: DueWhat::Mail(number),
-                    });
-                }
-                return Ok(());
-            }
+            Ok(_) => return Ok(()),
         }
         let Some(again) = flow.store.load(approval.id).await?.approval() else {
             return Ok(());

@@ -170,10 +170,13 @@ async fn finish(
     if created {
         tracing::info!(approval.id = %id, signers = signers.len(), "request taken in");
         for signer in &signers {
-            flow.wake(DueItem {
-                id,
-                what: DueWhat::Mail(signer.number),
-            });
+            flow.wake(
+                DueItem {
+                    id,
+                    what: DueWhat::Mail(signer.number),
+                },
+                body.created,
+            );
         }
     }
     Ok(Opened {

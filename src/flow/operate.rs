@@ -9,7 +9,7 @@ use crate::domain::decision::{AnsweredBy, Ended, Ending, RequestState};
 use crate::domain::evidence::What;
 use crate::domain::ids::ApprovalId;
 use crate::domain::request::OutcomeKind;
-use crate::store::{DueItem, DueWhat, StoreError};
+use crate::store::StoreError;
 
 /// Which request is meant.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -143,10 +143,6 @@ pub async fn cancel(
             Ok(after) => {
                 tracing::info!(approval.id = %after.id, "request cancelled");
                 let after = call_back::first_attempt(flow, after).await;
-                flow.wake(DueItem {
-                    id: after.id,
-                    what: DueWhat::Request,
-                });
                 return Ok(after);
             }
             Err(StoreError::Conflict) => flow.after_conflict(tries).await,

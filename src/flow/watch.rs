@@ -8,7 +8,7 @@ use crate::domain::evidence::What;
 use crate::domain::ids::ApprovalId;
 use crate::domain::schedule;
 use crate::step_functions::SendError;
-use crate::store::{Change, DueItem, DueWhat, StoreError};
+use crate::store::{Change, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -109,7 +109,7 @@ pub async fn watch(flow: &Flow, approval: Approval) -> Result<Step, StoreError> 
         state: Some(RequestState::Pending(next)),
         ..Change::default()
     };
-    let approval = match flow.store.commit(&approval, change).await {
+    let approval = match flow.commit(&approval, change).await {
         Ok(approval) => approval,
         Err(StoreError::Conflict) => return Ok(Step::Nothing),
         Err(error) => return Err(error),
@@ -149,10 +149,6 @@ async fn orphan(flow: &Flow, approval: Approval, because: WorkflowEnd) -> Result
     {
         Ok(after) => {
             tracing::info!(approval.id = %after.id, "the workflow has ended; request closed");
-            flow.wake(DueItem {
-                id: after.id,
-                what: DueWhat::Request,
-            });
             Ok(after)
         }
         Err(StoreError::Conflict) => flow

@@ -7,7 +7,7 @@ use crate::domain::ids::ApprovalId;
 use jiff::Timestamp;
 
 /// Something that is due.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct DueItem {
     /// Of which approval.
     pub id: ApprovalId,
@@ -16,7 +16,7 @@ pub struct DueItem {
 }
 
 /// What of an approval is due.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum DueWhat {
     /// The request's own: deadline, heartbeat, callback, notices.
     Request,

@@ -221,11 +221,13 @@ impl Harness {
 
     /// Waits until nothing is due.
     pub(crate) async fn settle(&self) {
-        for _ in 0..600 {
-            tokio::time::sleep(Duration::from_millis(1100)).await;
+        for _ in 0..100 {
+            // Receipts wait for three seconds.
+            tokio::time::sleep(Duration::from_millis(3500)).await;
             if worker::due_now(&self.flow).await.expect("readable").is_empty() {
                 return;
             }
+            tokio::time::sleep(Duration::from_secs(10)).await;
         }
         panic!("still due: {:?}", worker::due_now(&self.flow).await);
     }
@@ -289,6 +291,7 @@ fn config() -> Config {
         table: "countersign".to_owned(),
         mail_from: "Countersign <countersign@example.com>".to_owned(),
         people: vec![person("Bob"), person("Alice")],
+        look_every: SignedDuration::from_mins(10),
         master_key: MasterKey::new(1, [7; 32]),
         older_keys: Vec::new(),
         evidence_seed: EVIDENCE_SEED,
