@@ -18,6 +18,7 @@ from botocore.config import Config
 
 BINARY = os.environ.get("COUNTERSIGN_BINARY", str(Path(__file__).parents[1] / "target/debug/countersign"))
 BOB = "bob@example.com"
+FORM = {"content-type": "application/x-www-form-urlencoded"}
 # Long enough for a machine that also compiles; every wait ends as soon as what it waits for is there.
 PATIENCE = 60
 
@@ -59,12 +60,12 @@ class Approval(NamedTuple):
 
 
 class Demo:
-    """`countersign demo` with options, on free ports. Use as a context manager: it is killed at the end."""
+    """`countersign demo` with options, on free ports unless told which. Use as a context manager: it is killed at the
+    end."""
 
-    def __init__(self, *options: str):
-        self.command = [BINARY, "demo", "--port", "0", "--aws-port", "0", *options]
+    def __init__(self, *options: str, port: str = "0", aws_port: str = "0"):
         self.process = subprocess.Popen(
-            self.command,
+            [BINARY, "demo", "--port", port, "--aws-port", aws_port, *options],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env={**os.environ, "NO_COLOR": "1"},
         )
@@ -170,8 +171,25 @@ class Demo:
 
         return wait_until(f"{arn} ends", has_ended)
 
-    def end(self) -> int:
-        """Waits until the demo ends by itself; answers with its exit status."""
+    def result(self) -> tuple[str, object]:
+        """How the demo's own execution ended and with what, as printed; waits for it."""
+        self.find(r"(?m)^Result +[A-Z_]+$")
+
+        def printed():
+            status, _, text = self.output.rpartition("Result ")[2].partition("\n")
+            try:
+                return status.strip(), json.loads(text or "{}")
+            except ValueError:
+                return None
+
+        return wait_until("the result is printed in full", printed)
+
+    def interrupt(self) -> int:
+        """Ends it as Ctrl-C does; answers with its exit status."""
+        self.process.send_signal(signal.SIGINT)
+        return self._joined()
+
+    def _joined(self) -> int:
         status = self.process.wait(PATIENCE)
         for reader in self._readers:
             reader.join(PATIENCE)
@@ -181,9 +199,7 @@ class Demo:
         """Ends it as a power cut would."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
-        self.process.wait(PATIENCE)
-        for reader in self._readers:
-            reader.join(PATIENCE)
+        self._joined()
 
 
 def link_in(mail: dict) -> str:
@@ -203,7 +219,4 @@ def answer(link: str, outcome: str, comment: str = "", name: str = "Bob") -> Ans
     """Answers as a browser without scripts would."""
     fields = form_of(fetch(link).text) | {"outcome": outcome, "comment": comment, "name": name}
     host = re.match(r"https?://[^/]+", link).group()
-    return fetch(
-        link, "POST", urllib.parse.urlencode(fields).encode(),
-        {"content-type": "application/x-www-form-urlencoded", "origin": host},
-    )
+    return fetch(link, "POST", urllib.parse.urlencode(fields).encode(), FORM | {"origin": host})

@@ -25,7 +25,7 @@ pub struct Web {
     pub flow: Arc<Flow>,
     /// What surrounds every page.
     pub frame: Frame,
-    /// The origin of the configured address: "https://sign.example.com".
+    /// The origin of the configured address: `https://sign.example.com`.
     pub origin: String,
 }
 

@@ -1,21 +1,22 @@
 """What the pages say and how they look, whatever is answered."""
 
+import hashlib
+import json
 import re
 
 import pytest
-from demo import answer, fetch
+from demo import answer, fetch, link_in, wait_until
 from playwright.sync_api import expect
 
 from test_signing import REJECT, SIGN, fill_in, send
 
 
-def test_the_review_page_says_who_what_and_by_when(browse, approval):
+def test_the_review_page_says_who_and_what(browse, approval):
     page = browse()
     page.goto(approval.link)
     expect(page).to_have_title(re.compile(f"document {approval.document}"))
-    main = page.get_by_role("main")
     expect(page.get_by_role("heading", level=1)).to_contain_text(f"document {approval.document}")
-    expect(main.locator("time").first).to_be_visible()
+    main = page.get_by_role("main")
     expect(main).to_contain_text(f"By signing you confirm that you have read document {approval.document}.")
     expect(page.get_by_role("contentinfo")).to_contain_text("req_")
     # Every field has a name that a screen reader says.
@@ -23,6 +24,55 @@ def test_the_review_page_says_who_what_and_by_when(browse, approval):
         "fields => fields.filter(field => !field.labels.length).map(field => field.outerHTML)"
     )
     assert unnamed == []
+
+
+CONTRACT = "1. Parties\n   Example Ltd and <b>Miller & Sons</b>\n\n2. Term: one year"
+
+
+def asks_for_more(demo) -> str:
+    """The link to a request that uses what the sample leaves out: requester, message, document, deadline, two people."""
+    client = demo.client("stepfunctions")
+    request = {
+        "taskToken.$": "$$.Task.Token",
+        "title": "Sign the lease",
+        "message": "Please read *section 2*.\n\n<script>document.title = 'taken over'</script>",
+        "requester": {"name": "Legal", "email": "legal@example.com"},
+        "documents": [{"name": "lease.txt", "text": CONTRACT}],
+        "signers": [{"name": "Dora", "email": "dora@example.com"}, {"name": "Emil", "email": "emil@example.com"}],
+        "timeoutSeconds": 200_000,
+        "timeZone": "Europe/Berlin",
+    }
+    state = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
+        "Parameters": {"FunctionName": "countersign", "Payload": request},
+        "End": True,
+    }
+    machine = client.create_state_machine(
+        name="lease", definition=json.dumps({"StartAt": "Ask", "States": {"Ask": state}}), roleArn="arn:aws:iam::123456789012:role/any"
+    )
+    client.start_execution(stateMachineArn=machine["stateMachineArn"])
+    mail = wait_until("Dora has a mail", lambda: demo.mails("dora@example.com"))[0]
+    assert "Legal" in mail["text"] and "lease" in mail["subject"]
+    return link_in(mail)
+
+
+def test_the_review_page_shows_all_there_is_to_read_before_it_asks(browse, demo):
+    page = browse()
+    page.goto(asks_for_more(demo))
+    main = page.get_by_role("main")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Legal")
+    expect(main).to_contain_text("Berlin time")
+    expect(main).to_contain_text("Emil")
+    expect(main.locator("em")).to_have_text("section 2")
+    # What others wrote is text, whatever it looks like; and complete, down to its spaces.
+    paper = main.get_by_text("1. Parties")
+    assert paper.inner_text() == CONTRACT
+    expect(page).to_have_title(re.compile("lease"))
+    reading, button = paper.bounding_box(), main.get_by_role("button").bounding_box()
+    assert reading["y"] + reading["height"] < button["y"]
+    page.get_by_text("Details").click()
+    expect(main).to_contain_text(hashlib.sha256(CONTRACT.encode()).hexdigest())
 
 
 def test_nothing_chosen_comes_back_with_what_to_do(browse, demo, approval):
@@ -167,7 +217,7 @@ def test_text_can_be_read_in_light_and_dark(browse, every_kind, kind, scheme):
     page = browse(color_scheme=scheme)
     page.goto(every_kind[kind])
     pairs = page.evaluate(GROUND_AND_TEXT)
-    assert len(pairs) > 5
+    assert len(pairs) >= 5
     for element, text, ground in pairs:
         assert (luminance(ground) < 0.2) == (scheme == "dark") or "button" in element or element.startswith("<span"), (element, ground)
         lighter, darker = sorted((luminance(text), luminance(ground)), reverse=True)

@@ -68,11 +68,18 @@ def messages(root: Path) -> str:
     return subprocess.run(["git", "log", "--format=%B"], cwd=root, check=True, capture_output=True, text=True).stdout
 
 
-def all_faults(root: Path) -> list[str]:
-    """Everything private in the files and in the history's messages."""
+def faults_in_messages(root: Path) -> list[str]:
+    """Everything private in the history's messages, each as the line that holds it."""
     patterns = SECRETS | PLACES | of_this_machine(root)
-    found = faults("commit messages", messages(root), patterns)
-    for file in tracked_files(root):
-        text = file.read_text(errors="replace")
-        found += faults(str(file.relative_to(root)), text, patterns)
-    return found
+    lines = messages(root).splitlines()
+    return sorted({lines[int(fault.split(":")[1]) - 1] for fault in faults("messages", "\n".join(lines), patterns)})
+
+
+def faults_in_files(root: Path) -> list[str]:
+    """Everything private in the files."""
+    patterns = SECRETS | PLACES | of_this_machine(root)
+    return [
+        fault
+        for file in tracked_files(root)
+        for fault in faults(str(file.relative_to(root)), file.read_text(errors="replace"), patterns)
+    ]

@@ -39,7 +39,7 @@ FAILING = TESTED + "\n#[test]\nfn planted_fault() {\n    assert_eq!(add(1, 2), 4
     ("source", "stage", "status", "closing", "shown"),
     [
         (FINE, "format", 0, "1 passed, 0 failed", "1 passed"),
-        (FINE.replace("    a", "a"), "format", 1, "0 passed, 1 failed", "Diff in"),
+        (FINE.replace("    a", "a"), "format", 1, "0 passed, 1 failed", "src/lib.rs"),
         (FINE, "clippy", 0, "1 passed, 0 failed", "1 passed"),
         (FINE.replace("a + b", "return a + b;"), "clippy", 1, "0 passed, 1 failed", "needless_return"),
         (FINE.replace("a + b", "a + c"), "build", 1, "0 passed, 1 failed", "cannot find value"),

@@ -35,7 +35,7 @@ def test_step_functions_by_boto3(demo, approval):
 
 def test_completing_from_code_is_for_the_operations_function_alone(demo, approval):
     request = {"action": "complete", "documentId": approval.document}
-    refusal, error = invoke(demo, "countersign-intake", request)
+    refusal, error = invoke(demo, "countersign", request)
     assert error is not None, refusal
     assert refusal["errorType"] == "Approval.InvalidRequest"
     assert demo.execution(approval.execution)["status"] == "RUNNING"
@@ -66,7 +66,7 @@ def test_completing_from_code_is_for_the_operations_function_alone(demo, approva
 def test_wrong_requests_are_refused_by_the_field_s_name(demo, change, named):
     request = {"taskToken": "t" * 100, "title": "Sign document 0", "signers": [{"name": "Eve", "email": "eve@example.com"}]}
     request = {name: value for name, value in (request | change).items() if value is not None}
-    refusal, error = invoke(demo, "countersign-intake", request)
+    refusal, error = invoke(demo, "countersign", request)
     assert error is not None
     assert refusal["errorType"] == "Approval.InvalidRequest"
     assert named in refusal["errorMessage"]
@@ -83,10 +83,10 @@ def test_mails_and_tables_by_boto3(demo, approval):
     assert approval.link.rpartition("/")[2] not in dump
 
 
-def test_an_unknown_operation_is_refused_by_name(demo):
+def test_what_is_not_embedded_is_refused_by_name(demo):
     with pytest.raises(ClientError) as refused:
-        demo.client("stepfunctions").test_state(definition="{}", roleArn="arn:aws:iam::123456789012:role/any")
-    assert "TestState" in str(refused.value)
+        demo.client("kms").list_keys()
+    assert "ListKeys" in str(refused.value)
 
 
 def test_the_mailbox_page_is_for_people_and_for_programs(demo, approval):

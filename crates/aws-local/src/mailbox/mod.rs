@@ -39,7 +39,7 @@ pub struct Mail {
     pub id: String,
     /// When it was sent, in UTC.
     pub received: Timestamp,
-    /// The sender as written, with encoded words decoded, such as `Countersign <no-reply@example.com>`.
+    /// The sender as written, with encoded words decoded, such as `Example <no-reply@example.com>`.
     pub from: String,
     /// Everyone it went to, in To, Cc or Bcc: bare addresses.
     pub recipients: Vec<String>,

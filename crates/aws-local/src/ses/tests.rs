@@ -1,3 +1,5 @@
+//! SendEmail and identities over the API, as an SDK would call them.
+
 use serde_json::{Value, json};
 
 use crate::{AwsLocal, Options};
@@ -44,7 +46,7 @@ async fn call(aws: &AwsLocal, method: &str, path: &str, body: Value) -> (u16, St
 
 fn mail() -> Value {
     json!({
-        "FromEmailAddress": "Countersign <no-reply@example.com>",
+        "FromEmailAddress": "Example <no-reply@example.com>",
         "Destination": {"ToAddresses": ["=?UTF-8?B?Wm/Dqw==?= <Bob@example.com>"], "BccAddresses": ["eve@example.com"]},
         "Content": {"Simple": {
             "Subject": {"Data": "=?UTF-8?Q?Sign_=E2=80=9E3=E2=80=9C?="},
