@@ -9,6 +9,7 @@ mod embedded;
 mod terminal;
 
 use clap::{Parser, Subcommand};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 /// Human approvals for AWS Step Functions.
@@ -60,6 +61,7 @@ impl Failure {
 impl Cli {
     /// Runs the command to its end.
     pub fn run(self) -> ExitCode {
+        log_to_stderr();
         let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => {
@@ -81,4 +83,15 @@ impl Cli {
             }
         }
     }
+}
+
+/// Logs warnings and errors, or what `RUST_LOG` says. What commands print goes to standard output.
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(colour)
+        .with_writer(std::io::stderr)
+        .init();
 }

@@ -73,7 +73,7 @@ pub async fn decide(flow: &Flow, link: &str, submission: &Submission) -> Result<
     let approval = watch::still_waiting(flow, review::load(flow, &claim).await?).await?;
     let page = review::page(flow, &claim, approval);
     if !matches!(page.kind, PageKind::Review { .. }) {
-        return Ok(Decided::Overtaken(page));
+        return Ok(not_now(page, submission));
     }
     if form_token::check(&flow.keys, &claim, &submission.form_token, flow.clock.now()) != FormToken::Valid {
         return Ok(Decided::FormExpired(page));
@@ -84,8 +84,29 @@ pub async fn decide(flow: &Flow, link: &str, submission: &Submission) -> Result<
     };
     Ok(match answer(flow, *page.approval, claim.signer, given).await? {
         (approval, true) => Decided::Recorded(review::page(flow, &claim, approval)),
-        (approval, false) => Decided::Overtaken(review::page(flow, &claim, approval)),
+        (approval, false) => not_now(review::page(flow, &claim, approval), submission),
     })
+}
+
+/// What is told to somebody whose form was not taken. The same form sent twice is the same answer.
+fn not_now(page: Page, submission: &Submission) -> Decided {
+    let given = page.approval.signers[usize::from(page.signer)].state.answer();
+    let same = given.is_some_and(|answer| {
+        answer.outcome == submission.outcome
+            && answer.private.comment.as_deref().unwrap_or_default() == clean_comment(&submission.comment)
+    });
+    if same && page.kind == PageKind::Answered {
+        Decided::Recorded(page)
+    } else {
+        Decided::Overtaken(page)
+    }
+}
+
+/// A comment as it is kept.
+fn clean_comment(typed: &str) -> String {
+    let kept = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
+    let comment: String = typed.replace("\r\n", "\n").chars().filter(kept).collect();
+    comment.trim().to_owned()
 }
 
 /// An answer, checked.
@@ -107,13 +128,7 @@ fn given(approval: &Approval, signer: u8, submission: &Submission) -> Result<Giv
         .outcomes
         .iter()
         .find(|outcome| outcome.id == submission.outcome);
-    let comment: String = submission
-        .comment
-        .replace("\r\n", "\n")
-        .chars()
-        .filter(|c| !c.is_control() || matches!(c, '\n' | '\t'))
-        .collect();
-    let comment = comment.trim();
+    let comment = clean_comment(&submission.comment);
     if outcome.is_none() {
         mistakes.push(Mistake::NothingChosen);
     }
@@ -132,7 +147,7 @@ fn given(approval: &Approval, signer: u8, submission: &Submission) -> Result<Giv
         Some(outcome) if mistakes.is_empty() => Ok(Given {
             outcome: outcome.clone(),
             by: AnsweredBy::Link,
-            comment: (!comment.is_empty()).then(|| comment.to_owned()),
+            comment: (!comment.is_empty()).then_some(comment),
             typed_name: Some(typed.to_owned()),
             address: submission.address.clone(),
             browser: submission.browser.clone(),

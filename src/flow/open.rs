@@ -169,6 +169,15 @@ async fn finish(
     let created = flow.store.write_state(id, body, &record).await?;
     if created {
         tracing::info!(approval.id = %id, signers = signers.len(), "request taken in");
+        if let Some(at) = record.state.due() {
+            flow.wake(
+                DueItem {
+                    id,
+                    what: DueWhat::Request,
+                },
+                at,
+            );
+        }
         for signer in &signers {
             flow.wake(
                 DueItem {

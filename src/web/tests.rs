@@ -62,6 +62,7 @@ impl Site {
             table: "countersign".to_owned(),
             mail_from: "countersign@example.com".to_owned(),
             people: vec![],
+            look_every: jiff::SignedDuration::from_secs(5),
             master_key: MasterKey::new(1, [1; 32]),
             older_keys: vec![],
             evidence_seed: [1; 32],

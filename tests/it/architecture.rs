@@ -241,8 +241,10 @@ fn assert_none(faults: &[String]) {
 fn imports_point_one_way() {
     let files = files("src", "rs");
     assert!(!files.is_empty(), "no sources found");
+    // A file of tests may build whatever it tests with; nothing imports it.
     let faults: Vec<String> = files
         .iter()
+        .filter(|file| !is_tests(file))
         .flat_map(|file| objections(file, &read(file)))
         .collect();
     assert_none(&faults);

@@ -13,10 +13,6 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    pub(crate) fn title(&self) -> &str {
-        between(&self.body, "<title>", "</title>").unwrap_or_default()
-    }
-
     /// The page's text, without markup and with white space as single blanks.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();

@@ -59,24 +59,25 @@ async fn two_who_decide_differently_at_the_same_moment_make_one_decision() {
         harness.post(&path, &token, outcome, "My reason", "Bob")
     }))
     .await;
-    let recorded: Vec<_> = answers
-        .iter()
-        .filter(|answer| answer.status == StatusCode::OK)
-        .collect();
-    assert_eq!(
-        recorded.len(),
-        1,
-        "{:?}",
-        answers.iter().map(|a| a.status).collect::<Vec<_>>()
-    );
-    let approved = recorded[0].text().contains("approval was recorded");
-    for loser in answers.iter().filter(|answer| answer.status != StatusCode::OK) {
-        assert_eq!(loser.status, StatusCode::CONFLICT);
-        let decided = if approved { "approved" } else { "rejected" };
+    // The same form sent twice is the same answer; the other one is told what was decided.
+    let approved = harness.only_approval().await.record.state.status() == "approved";
+    for (n, answer) in answers.iter().enumerate() {
+        let (same, word) = (
+            (n % 2 == 0) == approved,
+            if approved { "approval" } else { "rejection" },
+        );
+        assert_eq!(
+            answer.status,
+            if same {
+                StatusCode::OK
+            } else {
+                StatusCode::CONFLICT
+            }
+        );
         assert!(
-            loser.text().contains(decided),
-            "the loser is told what was decided: {}",
-            loser.text()
+            answer.text().contains(&format!("Your {word} was recorded")),
+            "{}",
+            answer.text()
         );
     }
     let (status, _) = harness.ended(&execution).await;
@@ -137,7 +138,13 @@ async fn all_waits_for_everybody() {
     let (status, output) = harness.ended(&execution).await;
     assert_eq!(status, "SUCCEEDED");
     assert_eq!(output["signature"], "alice and bob signed Approve the budget");
-    assert_eq!(output["responses"][0]["comment"], "Fine.");
+    let responses = output["responses"].as_array().unwrap();
+    assert!(
+        responses
+            .iter()
+            .any(|r| r["signer"]["name"] == "bob" && r["comment"] == "Fine."),
+        "{output}"
+    );
     harness.finish().await;
 }
 
@@ -287,7 +294,7 @@ async fn a_link_that_is_not_ours_says_so_and_nothing_more() {
         "one answer for all of them"
     );
     assert!(
-        pages[0].contains("not valid") && !pages[0].contains("Release"),
+        pages[0].contains("isn’t valid") && !pages[0].contains("Release"),
         "{}",
         pages[0]
     );

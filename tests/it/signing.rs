@@ -78,7 +78,7 @@ async fn bob_signs_and_the_workflow_ends_with_both_signatures() {
     let again = harness.get(&path).await;
     assert_eq!(again.status, 200);
     assert!(
-        again.text().contains("You have already signed"),
+        again.text().contains("you have already signed"),
         "{}",
         again.text()
     );

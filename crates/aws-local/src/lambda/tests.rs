@@ -1,3 +1,5 @@
+//! Lambda over the wire: what is invoked, refused and tried again.
+
 use super::*;
 use crate::{AwsLocal, Options};
 

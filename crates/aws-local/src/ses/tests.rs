@@ -1,3 +1,5 @@
+//! SES over the wire: what is taken, and what is refused as AWS refuses it.
+
 //! SendEmail and identities over the API, as an SDK would call them.
 
 use serde_json::{Value, json};

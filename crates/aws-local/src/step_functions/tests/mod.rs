@@ -1,3 +1,5 @@
+//! The Step Functions API, as an SDK would call it: here what starts and ends, beside it the wire and crashes.
+
 mod api;
 mod durability;
 
