@@ -17,11 +17,7 @@ pub(crate) enum Rule {
 /// What is asked of the variable.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Test {
-    Compare {
-        kind: Kind,
-        order: Order,
-        with: With,
-    },
+    Compare { kind: Kind, order: Order, with: With },
     Matches(String),
     Is(Kind, bool),
     IsPresent(bool),
@@ -99,9 +95,7 @@ impl Test {
                 With::Literal(with) => order.holds(*kind, value, with),
                 With::Query(query) => order.holds(*kind, value, &read(query, scope)?),
             },
-            Self::Matches(pattern) => value
-                .as_str()
-                .is_some_and(|text| compare::matches(text, pattern)),
+            Self::Matches(pattern) => value.as_str().is_some_and(|text| compare::matches(text, pattern)),
             Self::Is(kind, wanted) => kind.covers(value) == *wanted,
             Self::IsPresent(wanted) => *wanted,
         })
@@ -127,15 +121,11 @@ impl Order {
     fn holds(self, kind: Kind, left: &Value, right: &Value) -> bool {
         let order = match (kind, left, right) {
             (Kind::String, Value::String(left), Value::String(right)) => Some(left.cmp(right)),
-            (Kind::Numeric, Value::Number(left), Value::Number(right)) => {
-                compare::numbers(left, right)
-            }
+            (Kind::Numeric, Value::Number(left), Value::Number(right)) => compare::numbers(left, right),
             (Kind::Boolean, Value::Bool(left), Value::Bool(right)) => Some(left.cmp(right)),
-            (Kind::Timestamp, Value::String(left), Value::String(right)) => {
-                compare::timestamp(left)
-                    .zip(compare::timestamp(right))
-                    .map(|(left, right)| left.cmp(&right))
-            }
+            (Kind::Timestamp, Value::String(left), Value::String(right)) => compare::timestamp(left)
+                .zip(compare::timestamp(right))
+                .map(|(left, right)| left.cmp(&right)),
             _ => None,
         };
         order.is_some_and(|order| match self {

@@ -88,10 +88,7 @@ impl Fields {
 
     /// The event of this type, with these for its details.
     fn event(self, kind: &str, details: &str) -> (String, Details) {
-        (
-            kind.into(),
-            Some((format!("{details}EventDetails"), self.map)),
-        )
+        (kind.into(), Some((format!("{details}EventDetails"), self.map)))
     }
 }
 
@@ -118,9 +115,7 @@ fn describe(event: &Event, include_data: bool) -> (String, Details) {
             .failure(error.as_ref(), cause.as_ref())
             .event("ExecutionAborted", "executionAborted"),
         Event::StateEntered { kind, name, input } => {
-            let fields = fields
-                .with("name", name.clone())
-                .data("input", input.to_string());
+            let fields = fields.with("name", name.clone()).data("input", input.to_string());
             fields.event(&state(*kind, "Entered"), "stateEntered")
         }
         Event::StateExited {
@@ -145,19 +140,13 @@ fn describe(event: &Event, include_data: bool) -> (String, Details) {
         } => scheduled(fields, resource, region, arguments, *timeout, *heartbeat),
         Event::TaskStarted { resource, .. } => match resource {
             Resource::Function { .. } => ("LambdaFunctionStarted".into(), None),
-            Resource::Service { .. } => fields
-                .resource(resource)
-                .event("TaskStarted", "taskStarted"),
+            Resource::Service { .. } => fields.resource(resource).event("TaskStarted", "taskStarted"),
         },
-        Event::TaskSubmitted {
-            resource, output, ..
-        } => fields
+        Event::TaskSubmitted { resource, output, .. } => fields
             .resource(resource)
             .data("output", output.to_string())
             .event("TaskSubmitted", "taskSubmitted"),
-        Event::TaskSucceeded {
-            resource, output, ..
-        } => task(
+        Event::TaskSucceeded { resource, output, .. } => task(
             fields.resource(resource).data("output", output.to_string()),
             resource,
             "Succeeded",
@@ -184,10 +173,9 @@ fn state(kind: StateType, what: &str) -> String {
 
 fn task(fields: Fields, resource: &Resource, what: &str) -> (String, Details) {
     match resource {
-        Resource::Function { .. } => fields.event(
-            &format!("LambdaFunction{what}"),
-            &format!("lambdaFunction{what}"),
-        ),
+        Resource::Function { .. } => {
+            fields.event(&format!("LambdaFunction{what}"), &format!("lambdaFunction{what}"))
+        }
         Resource::Service { .. } => fields.event(&format!("Task{what}"), &format!("task{what}")),
     }
 }

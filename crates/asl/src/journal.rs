@@ -13,9 +13,7 @@ use crate::interface::{Identity, TaskId};
 use crate::resource::Resource;
 
 /// A line of execution: the machine itself (0), or a branch of a Parallel state, numbered in order of start.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
 #[serde(transparent)]
 pub struct BranchId(pub u32);
 
@@ -23,10 +21,7 @@ impl BranchId {
     /// The machine's own line.
     pub const ROOT: Self = Self(0);
 
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "the signature serde asks for"
-    )]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
     fn is_root(&self) -> bool {
         *self == Self::ROOT
     }
@@ -52,10 +47,7 @@ pub struct Entry {
     pub event: Event,
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature serde asks for"
-)]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
 }

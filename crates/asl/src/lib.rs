@@ -87,9 +87,7 @@ mod template;
 pub use definition::{Definition, Diagnostic, InvalidDefinition};
 pub use execution::{Execution, InvalidInput, InvalidJournal};
 pub use history::{history, history_event};
-pub use interface::{
-    Command, Happened, Identity, Refused, StartTask, Status, Step, TaskId, TokenState,
-};
+pub use interface::{Command, Happened, Identity, Refused, StartTask, Status, Step, TaskId, TokenState};
 pub use journal::{BranchId, Entry, Event, Failure, StateType};
 pub use random::Randomness;
 pub use resource::{Pattern, Resource, UnknownResource};

@@ -33,9 +33,8 @@ pub(crate) fn weight(value: &Value) -> usize {
 /// `value`, if it may pass out of `state`.
 pub(crate) fn pass(value: Value, state: &str) -> Result<Value, Failure> {
     if depth_exceeds(&value, DEEPEST) {
-        let cause = format!(
-            "The state/task '{state}' returned a result nested more than {DEEPEST} levels deep."
-        );
+        let cause =
+            format!("The state/task '{state}' returned a result nested more than {DEEPEST} levels deep.");
         return Err(Failure {
             error: Some("States.Runtime".into()),
             cause: Some(cause),

@@ -33,14 +33,7 @@ pub(crate) fn uuid(random: &mut dyn Randomness) -> String {
     bits = bits & !(0xf << 76) | 4 << 76;
     bits = bits & !(0b11 << 62) | 0b10 << 62;
     let hex = format!("{bits:032x}");
-    [
-        &hex[..8],
-        &hex[8..12],
-        &hex[12..16],
-        &hex[16..20],
-        &hex[20..],
-    ]
-    .join("-")
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
 /// A whole number in `low..high`; `low` when the range is empty.
@@ -71,10 +64,7 @@ mod tests {
     #[test]
     fn a_uuid_says_its_version_and_variant() {
         assert_eq!(uuid(&mut Same(0)), "00000000-0000-4000-8000-000000000000");
-        assert_eq!(
-            uuid(&mut Same(0xff)),
-            "ffffffff-ffff-4fff-bfff-ffffffffffff"
-        );
+        assert_eq!(uuid(&mut Same(0xff)), "ffffffff-ffff-4fff-bfff-ffffffffffff");
     }
 
     #[test]

@@ -52,9 +52,7 @@ impl Resource {
     pub(crate) fn history_resource(&self) -> String {
         match self {
             Self::Function { arn } => arn.clone(),
-            Self::Service {
-                action, pattern, ..
-            } => format!("{action}{pattern}"),
+            Self::Service { action, pattern, .. } => format!("{action}{pattern}"),
         }
     }
 }
@@ -126,27 +124,12 @@ impl FromStr for Resource {
                     _ => Err(UnknownResource::NotSupported(text.to_owned())),
                 }
             }
-            [
-                "arn",
-                partition,
-                "lambda",
-                region,
-                account,
-                "function",
-                name,
-            ]
-            | [
-                "arn",
-                partition,
-                "lambda",
-                region,
-                account,
-                "function",
-                name,
-                _,
-            ] if ![partition, region, account, name].contains(&"") => Ok(Self::Function {
-                arn: text.to_owned(),
-            }),
+            ["arn", partition, "lambda", region, account, "function", name]
+            | ["arn", partition, "lambda", region, account, "function", name, _]
+                if ![partition, region, account, name].contains(&"") =>
+            {
+                Ok(Self::Function { arn: text.to_owned() })
+            }
             ["arn", _, "states", ..] => Err(UnknownResource::NotSupported(text.to_owned())),
             _ => Err(UnknownResource::NotRecognized(text.to_owned())),
         }

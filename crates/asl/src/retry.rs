@@ -156,16 +156,8 @@ mod tests {
             also: Some("States.HeartbeatTimeout".into()),
             ..failure("States.Timeout")
         };
-        assert!(names(
-            &["States.HeartbeatTimeout".to_owned()],
-            &heartbeat,
-            false
-        ));
-        assert!(names(
-            &["States.BranchFailed".to_owned()],
-            &failure("Mine"),
-            true
-        ));
+        assert!(names(&["States.HeartbeatTimeout".to_owned()], &heartbeat, false));
+        assert!(names(&["States.BranchFailed".to_owned()], &failure("Mine"), true));
         assert!(!names(
             &["States.BranchFailed".to_owned()],
             &failure("Mine"),

@@ -47,10 +47,9 @@ impl Template {
                         .ok_or(InvalidPath::Syntax)
                         .and_then(Expression::parse)
                     {
-                        Ok(expression) => fields.push((
-                            target.to_owned(),
-                            Field::Expression(name.clone(), expression),
-                        )),
+                        Ok(expression) => {
+                            fields.push((target.to_owned(), Field::Expression(name.clone(), expression)))
+                        }
                         Err(why) => {
                             invalid.push(InvalidField {
                                 location: location.to_owned(),
@@ -160,7 +159,8 @@ mod tests {
     fn fills_in_at_any_depth() {
         let template = json!({"a.$": "$.x", "b": [{"c.$": "$$.Execution.Id"}, 3], "d": {"e": "$.x"}, "f.$": "States.Array($.x, 'y')"});
         let filled = fill(&template, &json!({"x": {"deep": [1]}}));
-        let expected = json!({"a": {"deep": [1]}, "b": [{"c": "e"}, 3], "d": {"e": "$.x"}, "f": [{"deep": [1]}, "y"]});
+        let expected =
+            json!({"a": {"deep": [1]}, "b": [{"c": "e"}, 3], "d": {"e": "$.x"}, "f": [{"deep": [1]}, "y"]});
         assert_eq!(filled, Ok(expected));
     }
 

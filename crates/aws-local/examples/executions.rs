@@ -56,12 +56,9 @@ async fn run(aws: &AwsLocal, machine: &Value, count: usize) {
                 .fetch_update(Ordering::SeqCst, Ordering::SeqCst, take)
                 .is_ok()
             {
-                let started =
-                    states(&aws, "StartExecution", json!({"stateMachineArn": machine})).await;
+                let started = states(&aws, "StartExecution", json!({"stateMachineArn": machine})).await;
                 let execution = json!({"executionArn": started["executionArn"]});
-                while states(&aws, "DescribeExecution", execution.clone()).await["status"]
-                    == "RUNNING"
-                {
+                while states(&aws, "DescribeExecution", execution.clone()).await["status"] == "RUNNING" {
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
             }
@@ -80,8 +77,7 @@ fn bob(aws: &AwsLocal) -> aws_local::Function {
         async move {
             let token = invocation.payload["token"].clone();
             tokio::spawn(async move {
-                let answer =
-                    json!({"taskToken": token, "output": "{\"signature\": \"Bob signed 3\"}"});
+                let answer = json!({"taskToken": token, "output": "{\"signature\": \"Bob signed 3\"}"});
                 states(&aws, "SendTaskSuccess", answer).await;
             });
             Ok(json!({}))
@@ -122,10 +118,7 @@ async fn states(aws: &AwsLocal, operation: &str, body: Value) -> Value {
     serde_json::from_slice(response.body()).expect("JSON")
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "here is where the time of day comes in"
-)]
+#[expect(clippy::disallowed_methods, reason = "here is where the time of day comes in")]
 fn now() -> jiff::Timestamp {
     jiff::Timestamp::now()
 }

@@ -46,10 +46,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "here is where the time of day comes in"
-)]
+#[expect(clippy::disallowed_methods, reason = "here is where the time of day comes in")]
 fn now() -> jiff::Timestamp {
     jiff::Timestamp::now()
 }

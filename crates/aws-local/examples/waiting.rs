@@ -13,9 +13,7 @@ use serde_json::{Value, json};
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let folder: PathBuf = arguments.next().ok_or("the folder is missing")?.into();
-    let count: usize = arguments
-        .next()
-        .map_or(Ok(100_000), |count| count.parse())?;
+    let count: usize = arguments.next().map_or(Ok(100_000), |count| count.parse())?;
 
     let begin = tokio::time::Instant::now();
     let aws = open(&folder).await?;
@@ -102,10 +100,7 @@ fn memory() -> String {
     })
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "here is where the time of day comes in"
-)]
+#[expect(clippy::disallowed_methods, reason = "here is where the time of day comes in")]
 fn now() -> jiff::Timestamp {
     jiff::Timestamp::now()
 }

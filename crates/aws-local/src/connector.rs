@@ -89,10 +89,7 @@ mod tests {
             inner: Arc::downgrade(&aws.inner),
         };
         let response = connector.call(request()).await.expect("an answer");
-        assert_eq!(
-            response.body().bytes(),
-            Some(br#"{"TableNames":[]}"#.as_slice())
-        );
+        assert_eq!(response.body().bytes(), Some(br#"{"TableNames":[]}"#.as_slice()));
         aws.stop().await;
         assert!(
             connector

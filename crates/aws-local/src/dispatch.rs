@@ -152,9 +152,7 @@ fn by_target(request: &Request<Bytes>, target: &str) -> Call {
 }
 
 fn unsupported(request: &Request<Bytes>) -> Call {
-    let service = signed_service(request)
-        .unwrap_or("an unknown service")
-        .to_owned();
+    let service = signed_service(request).unwrap_or("an unknown service").to_owned();
     let form = header(request, "content-type")
         .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
     if form && let Some(action) = form_action(request.body()) {
@@ -241,7 +239,8 @@ mod tests {
 
     #[test]
     fn a_function_is_named_by_an_escaped_arn() {
-        let path = "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aeu-central-1%3A1%3Afunction%3Aalice/invocations";
+        let path =
+            "/2015-03-31/functions/arn%3Aaws%3Alambda%3Aeu-central-1%3A1%3Afunction%3Aalice/invocations";
         let function = "arn:aws:lambda:eu-central-1:1:function:alice".to_owned();
         assert_eq!(
             call(Request::post(path), ""),
@@ -251,11 +250,11 @@ mod tests {
 
     #[test]
     fn what_is_not_embedded_keeps_its_name() {
-        let signed = "AWS4-HMAC-SHA256 Credential=AKID/20261121/us-east-1/sts/aws4_request, SignedHeaders=host";
-        let request = Request::post("/").header("authorization", signed).header(
-            "content-type",
-            "application/x-www-form-urlencoded; charset=utf-8",
-        );
+        let signed =
+            "AWS4-HMAC-SHA256 Credential=AKID/20261121/us-east-1/sts/aws4_request, SignedHeaders=host";
+        let request = Request::post("/")
+            .header("authorization", signed)
+            .header("content-type", "application/x-www-form-urlencoded; charset=utf-8");
         let expected = Call::Unsupported {
             service: "sts".to_owned(),
             operation: "GetCallerIdentity".to_owned(),

@@ -107,8 +107,8 @@ fn one<Q: DeserializeOwned, R: Serialize>(
 ) -> Result<Answer, AwsError> {
     let request = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
     let response = operation(request).map_err(|error| refusal(&error))?;
-    let text = serde_json::to_string(&response)
-        .map_err(|error| AwsError::internal("InternalServerError", error))?;
+    let text =
+        serde_json::to_string(&response).map_err(|error| AwsError::internal("InternalServerError", error))?;
     Ok(Answer::Text(text))
 }
 
@@ -216,12 +216,7 @@ mod tests {
     #[tokio::test]
     async fn what_cannot_be_read_is_a_validation_error() {
         let aws = AwsLocal::start(options()).await.expect("it starts");
-        let (status, refusal) = call(
-            &aws,
-            "GetItem",
-            json!({"TableName": "none", "Key": {"pk": {}}}),
-        )
-        .await;
+        let (status, refusal) = call(&aws, "GetItem", json!({"TableName": "none", "Key": {"pk": {}}})).await;
         assert_eq!(
             (status, &refusal["__type"]),
             (400, &json!("com.amazon.coral.validate#ValidationException"))

@@ -39,11 +39,7 @@ impl AwsError {
         AwsError::with_status(StatusCode::BAD_REQUEST, code, message)
     }
 
-    pub(crate) fn with_status(
-        status: StatusCode,
-        code: &str,
-        message: impl Into<String>,
-    ) -> AwsError {
+    pub(crate) fn with_status(status: StatusCode, code: &str, message: impl Into<String>) -> AwsError {
         AwsError(Box::new(Refusal {
             status,
             code: code.to_owned(),

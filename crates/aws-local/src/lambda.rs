@@ -143,11 +143,7 @@ impl Lambda {
                 .into())
             }
             LambdaCall::ListFunctions => {
-                let names: Vec<Value> = self
-                    .functions()
-                    .keys()
-                    .map(|name| configuration(name))
-                    .collect();
+                let names: Vec<Value> = self.functions().keys().map(|name| configuration(name)).collect();
                 Ok(json!({"Functions": names}).into())
             }
         }
@@ -175,12 +171,7 @@ impl Lambda {
         Ok(running.await.unwrap_or_else(|_| Err(crashed(request_id))))
     }
 
-    async fn respond(
-        &self,
-        name: &str,
-        body: &Bytes,
-        request_id: &str,
-    ) -> Result<Answer, AwsError> {
+    async fn respond(&self, name: &str, body: &Bytes, request_id: &str) -> Result<Answer, AwsError> {
         let payload = payload(body, PAYLOAD, "RequestResponse")?;
         let result = self.invoke(name, payload, request_id).await?;
         let mut response = Response::new(Bytes::new());
@@ -205,19 +196,12 @@ impl Lambda {
                 http::HeaderValue::from_static("Unhandled"),
             );
         }
-        *response.body_mut() = result
-            .unwrap_or_else(|error| error.to_json().to_string())
-            .into();
+        *response.body_mut() = result.unwrap_or_else(|error| error.to_json().to_string()).into();
         Ok(Answer::Whole(response))
     }
 
     /// Takes an asynchronous invocation. It is tried three times, as AWS does, and not kept over a restart.
-    pub(crate) fn accept(
-        &self,
-        name: &str,
-        payload: Value,
-        request_id: &str,
-    ) -> Result<(), AwsError> {
+    pub(crate) fn accept(&self, name: &str, payload: Value, request_id: &str) -> Result<(), AwsError> {
         let (name, function) = self.find(name)?;
         let invocation = Invocation {
             payload,
@@ -256,9 +240,7 @@ impl Lambda {
     }
 
     fn functions(&self) -> MutexGuard<'_, BTreeMap<String, Function>> {
-        self.functions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.functions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -287,17 +287,13 @@ impl Inner {
         let (service, operation) = (service.to_owned(), operation.to_owned());
         let protocol = call.protocol();
         let answer = match call {
-            Call::DynamoDb { operation } => {
-                self.dynamodb.call(operation, request.into_body()).await
-            }
+            Call::DynamoDb { operation } => self.dynamodb.call(operation, request.into_body()).await,
             Call::Lambda(operation) => {
                 self.lambda
                     .call(operation, request.headers(), request.body(), &request_id)
                     .await
             }
-            Call::StepFunctions { operation } => {
-                self.step_functions.call(&operation, request.body()).await
-            }
+            Call::StepFunctions { operation } => self.step_functions.call(&operation, request.body()).await,
             Call::Ses(operation) => self.ses.call(operation, request.body()).await,
             Call::Unsupported {
                 service, operation, ..

@@ -29,9 +29,7 @@ pub(crate) async fn serve(
             .map(Body::from)
         }
     });
-    axum::serve(listener, app)
-        .with_graceful_shutdown(shutdown)
-        .await
+    axum::serve(listener, app).with_graceful_shutdown(shutdown).await
 }
 
 /// Answers one request that came over the network.
@@ -70,10 +68,7 @@ fn comes_from_this_machine(request: &Request<Bytes>) -> bool {
     let Some(origin) = request.headers().get(header::ORIGIN) else {
         return true;
     };
-    let host = origin
-        .to_str()
-        .ok()
-        .and_then(|origin| origin.split_once("://"));
+    let host = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
     host.is_some_and(|(_, host)| is_loopback(host))
 }
 
@@ -130,16 +125,10 @@ mod tests {
                 "POST / HTTP/1.1\r\nhost: {host}\r\nx-amz-target: DynamoDB_20120810.ListTables\r\n\
                  content-length: 2\r\nconnection: close\r\n\r\n{{}}"
             );
-            stream
-                .write_all(request.as_bytes())
-                .await
-                .expect("it is sent");
+            stream.write_all(request.as_bytes()).await.expect("it is sent");
             let mut answer = String::new();
             stream.read_to_string(&mut answer).await.expect("an answer");
-            assert!(
-                answer.starts_with(&format!("HTTP/1.1 {expected}")),
-                "{answer}"
-            );
+            assert!(answer.starts_with(&format!("HTTP/1.1 {expected}")), "{answer}");
         }
         shut.send(()).expect("it still runs");
         serving.await.expect("no panic").expect("no error");
@@ -179,8 +168,7 @@ mod tests {
             (Some("https://localhost.evil.example"), false),
             (Some("null"), false),
         ] {
-            let mut request =
-                Request::post("/v2/email/outbound-emails").header("host", "localhost");
+            let mut request = Request::post("/v2/email/outbound-emails").header("host", "localhost");
             if let Some(origin) = origin {
                 request = request.header("origin", origin);
             }

@@ -69,6 +69,5 @@ pub(crate) fn epoch_seconds(time: Timestamp) -> serde_json::Value {
         clippy::cast_precision_loss,
         reason = "a millisecond of this age has an exact enough double"
     )]
-    serde_json::Number::from_f64(milliseconds as f64 / 1000.0)
-        .map_or(serde_json::Value::Null, Into::into)
+    serde_json::Number::from_f64(milliseconds as f64 / 1000.0).map_or(serde_json::Value::Null, Into::into)
 }

@@ -44,11 +44,6 @@ impl Tasks {
 
     /// Ends every task where it stands, and begins no more.
     pub(crate) fn end(&self) {
-        drop(
-            self.running
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
+        drop(self.running.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }

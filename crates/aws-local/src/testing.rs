@@ -21,8 +21,7 @@ impl Drop for Folder {
 pub(crate) fn folder(name: &str) -> Folder {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let path =
-        std::env::temp_dir().join(format!("aws-local-{name}-{}-{count}", std::process::id()));
+    let path = std::env::temp_dir().join(format!("aws-local-{name}-{}-{count}", std::process::id()));
     std::fs::create_dir_all(&path).expect("a folder");
     Folder(path)
 }

@@ -10,12 +10,7 @@ use crate::compare;
 
 /// Every comparison: its name, what it compares, and how. Each is also there with `Path` at the end.
 const COMPARISONS: [(&str, &str, Kind, Order); 16] = [
-    (
-        "StringEquals",
-        "StringEqualsPath",
-        Kind::String,
-        Order::Equals,
-    ),
+    ("StringEquals", "StringEqualsPath", Kind::String, Order::Equals),
     (
         "StringLessThan",
         "StringLessThanPath",
@@ -40,12 +35,7 @@ const COMPARISONS: [(&str, &str, Kind, Order); 16] = [
         Kind::String,
         Order::GreaterThanEquals,
     ),
-    (
-        "NumericEquals",
-        "NumericEqualsPath",
-        Kind::Numeric,
-        Order::Equals,
-    ),
+    ("NumericEquals", "NumericEqualsPath", Kind::Numeric, Order::Equals),
     (
         "NumericLessThan",
         "NumericLessThanPath",
@@ -70,12 +60,7 @@ const COMPARISONS: [(&str, &str, Kind, Order); 16] = [
         Kind::Numeric,
         Order::GreaterThanEquals,
     ),
-    (
-        "BooleanEquals",
-        "BooleanEqualsPath",
-        Kind::Boolean,
-        Order::Equals,
-    ),
+    ("BooleanEquals", "BooleanEqualsPath", Kind::Boolean, Order::Equals),
     (
         "TimestampEquals",
         "TimestampEqualsPath",
@@ -183,16 +168,12 @@ fn several(fields: &mut Fields<'_, '_>, name: &'static str) -> Option<Vec<Rule>>
 
 fn test(fields: &mut Fields<'_, '_>) -> Option<Test> {
     let operators = || {
-        let comparisons = COMPARISONS
-            .iter()
-            .flat_map(|&(name, path, ..)| [name, path]);
+        let comparisons = COMPARISONS.iter().flat_map(|&(name, path, ..)| [name, path]);
         comparisons
             .chain(TYPES.iter().map(|&(name, _)| name))
             .chain(["StringMatches", "IsPresent"])
     };
-    let given: Vec<&'static str> = operators()
-        .filter(|operator| fields.has(operator))
-        .collect();
+    let given: Vec<&'static str> = operators().filter(|operator| fields.has(operator)).collect();
     let [operator] = given[..] else {
         let at = fields.here();
         fields

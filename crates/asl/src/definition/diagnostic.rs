@@ -86,9 +86,7 @@ impl Findings {
     pub(super) fn verdict<T>(self, value: Option<T>) -> Result<T, InvalidDefinition> {
         match value {
             Some(value) if self.0.is_empty() => Ok(value),
-            _ => Err(InvalidDefinition {
-                diagnostics: self.0,
-            }),
+            _ => Err(InvalidDefinition { diagnostics: self.0 }),
         }
     }
 }

@@ -19,17 +19,9 @@ pub(super) struct Fields<'v, 'f> {
 
 impl<'v, 'f> Fields<'v, 'f> {
     /// `None`, and a finding, where `value` is no object.
-    pub(super) fn of(
-        value: &'v Value,
-        location: String,
-        findings: &'f mut Findings,
-    ) -> Option<Self> {
+    pub(super) fn of(value: &'v Value, location: String, findings: &'f mut Findings) -> Option<Self> {
         let Value::Object(map) = value else {
-            let at = if location.is_empty() {
-                "/".into()
-            } else {
-                location
-            };
+            let at = if location.is_empty() { "/".into() } else { location };
             findings.schema(at, "Expected value of type Object");
             return None;
         };
@@ -123,10 +115,8 @@ impl<'v, 'f> Fields<'v, 'f> {
             .ok()
             .filter(|number| (least..=most).contains(number));
         if number.is_none() {
-            self.findings.schema(
-                self.at(name),
-                format!("Value must be between {least} and {most}"),
-            );
+            self.findings
+                .schema(self.at(name), format!("Value must be between {least} and {most}"));
         }
         number
     }
@@ -157,11 +147,7 @@ impl<'v, 'f> Fields<'v, 'f> {
         match self.value(name) {
             None => Some(Query::whole()),
             Some(Value::Null) => None,
-            Some(value) => match value
-                .as_str()
-                .ok_or(InvalidPath::Syntax)
-                .and_then(Query::parse)
-            {
+            Some(value) => match value.as_str().ok_or(InvalidPath::Syntax).and_then(Query::parse) {
                 Ok(query) => Some(query),
                 Err(why) => {
                     let at = self.at(name);
@@ -226,28 +212,17 @@ impl<'v, 'f> Fields<'v, 'f> {
     }
 
     pub(super) fn only_one(&mut self, names: &[&str]) {
-        let given: Vec<_> = names
-            .iter()
-            .copied()
-            .filter(|name| self.has(name))
-            .collect();
+        let given: Vec<_> = names.iter().copied().filter(|name| self.has(name)).collect();
         if given.len() > 1 {
             self.findings.schema(
                 self.here(),
-                format!(
-                    "These fields are mutually exclusive: [{}]",
-                    given.join(", ")
-                ),
+                format!("These fields are mutually exclusive: [{}]", given.join(", ")),
             );
         }
     }
 
     pub(super) fn require(&mut self, names: &[&str]) -> bool {
-        let missing: Vec<_> = names
-            .iter()
-            .copied()
-            .filter(|name| !self.has(name))
-            .collect();
+        let missing: Vec<_> = names.iter().copied().filter(|name| !self.has(name)).collect();
         if missing.is_empty() {
             return true;
         }

@@ -8,10 +8,7 @@ use crate::retry::{Catcher, LONGEST_SECONDS, Retrier};
 const LONGEST_DELAY: u64 = 31_622_400;
 
 pub(super) fn read(fields: &mut Fields<'_, '_>) -> Handlers {
-    let (retry, catch) = (
-        rules(fields, "Retry", retrier),
-        rules(fields, "Catch", catcher),
-    );
+    let (retry, catch) = (rules(fields, "Retry", retrier), rules(fields, "Catch", catcher));
     Handlers { retry, catch }
 }
 
@@ -56,17 +53,14 @@ fn errors(rule: &mut Fields<'_, '_>, last: bool) -> Option<Vec<String>> {
             Some(errors)
         }
         _ => {
-            rule.findings
-                .schema(at, "Expected a non-empty Array of Strings");
+            rule.findings.schema(at, "Expected a non-empty Array of Strings");
             None
         }
     }
 }
 
 fn retrier(rule: &mut Fields<'_, '_>, errors: Vec<String>) -> Option<Retrier> {
-    let interval = rule
-        .integer("IntervalSeconds", 1, LONGEST_SECONDS)
-        .unwrap_or(1);
+    let interval = rule.integer("IntervalSeconds", 1, LONGEST_SECONDS).unwrap_or(1);
     let attempts = rule.integer("MaxAttempts", 0, LONGEST_SECONDS).unwrap_or(3);
     let backoff = rule.number("BackoffRate", 1.0).unwrap_or(2.0);
     let longest = rule.integer("MaxDelaySeconds", 1, LONGEST_DELAY);

@@ -42,20 +42,16 @@ pub(super) fn definition(text: &str) -> Result<Definition, InvalidDefinition> {
 /// Where text stops being JSON, and why. AWS's reader is Jackson; its words are given for text that begins with a word
 /// (a path instead of the file's content, say), any other error is told in ours.
 fn not_json(text: &str, error: &serde_json::Error) -> (String, String) {
-    let source = |line: usize, column: usize| {
-        format!("[Source: (String)\"{text}\"; line: {line}, column: {column}]")
-    };
+    let source =
+        |line: usize, column: usize| format!("[Source: (String)\"{text}\"; line: {line}, column: {column}]");
     let word: String = text
         .chars()
         .take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '$'))
         .collect();
-    if word.starts_with(|c: char| c.is_alphabetic())
-        && !["true", "false", "null"].contains(&word.as_str())
-    {
+    if word.starts_with(|c: char| c.is_alphabetic()) && !["true", "false", "null"].contains(&word.as_str()) {
         let location = source(1, word.chars().count() + 1);
         let expected = "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')";
-        let message =
-            format!("Unrecognized token '{word}': was expecting {expected}\n at {location}");
+        let message = format!("Unrecognized token '{word}': was expecting {expected}\n at {location}");
         return (location, message);
     }
     (source(error.line(), error.column()), error.to_string())
@@ -88,10 +84,9 @@ pub(super) fn query_language(fields: &mut Fields<'_, '_>) -> bool {
                 "The query language JSONata is not supported by this interpreter",
             );
         }
-        Some(_) => fields.findings.schema(
-            at,
-            "Value is not valid. Must be one of: [JSONPath, JSONata]",
-        ),
+        Some(_) => fields
+            .findings
+            .schema(at, "Value is not valid. Must be one of: [JSONPath, JSONata]"),
     }
     false
 }
@@ -100,8 +95,7 @@ pub(super) fn query_language(fields: &mut Fields<'_, '_>) -> bool {
 fn downgrades(value: &Value, findings: &mut Findings) {
     for (name, state) in value["States"].as_object().into_iter().flatten() {
         if state["QueryLanguage"] == "JSONPath" {
-            let message =
-                "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine";
+            let message = "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine";
             findings.schema(format!("/States/{name}"), message);
         }
     }
@@ -142,11 +136,7 @@ impl Reading {
         id
     }
 
-    fn states(
-        &mut self,
-        value: &Value,
-        fields: &mut Fields<'_, '_>,
-    ) -> Option<HashMap<String, State>> {
+    fn states(&mut self, value: &Value, fields: &mut Fields<'_, '_>) -> Option<HashMap<String, State>> {
         let location = fields.at("States");
         let mut states = HashMap::new();
         // A state that could not be read has its finding; transitions to it must not be a second one.
@@ -239,16 +229,11 @@ fn targets(state: &State) -> Vec<(String, &str)> {
     if let Work::Choice { choices, default } = &state.work {
         let choices = choices.iter().enumerate();
         targets.extend(choices.map(|(n, (_, next))| (format!("Choices[{n}]/Next"), next.as_str())));
-        targets.extend(
-            default
-                .iter()
-                .map(|next| ("Default".to_owned(), next.as_str())),
-        );
+        targets.extend(default.iter().map(|next| ("Default".to_owned(), next.as_str())));
     }
     if let Some(handlers) = state.handlers() {
         let catch = handlers.catch.iter().enumerate();
-        targets
-            .extend(catch.map(|(n, catcher)| (format!("Catch[{n}]/Next"), catcher.next.as_str())));
+        targets.extend(catch.map(|(n, catcher)| (format!("Catch[{n}]/Next"), catcher.next.as_str())));
     }
     targets
 }

@@ -84,10 +84,7 @@ fn kind(fields: &mut Fields<'_, '_>) -> Option<StateType> {
 }
 
 fn next(fields: &mut Fields<'_, '_>, kind: StateType) -> Option<String> {
-    if matches!(
-        kind,
-        StateType::Choice | StateType::Succeed | StateType::Fail
-    ) {
+    if matches!(kind, StateType::Choice | StateType::Succeed | StateType::Fail) {
         return None;
     }
     let (given_next, given_end) = (fields.has("Next"), fields.has("End"));
@@ -115,10 +112,7 @@ fn flow(fields: &mut Fields<'_, '_>, kind: StateType) -> Flow {
         flow.input_path = fields.data_path("InputPath");
         flow.output_path = fields.data_path("OutputPath");
     }
-    if matches!(
-        kind,
-        StateType::Pass | StateType::Task | StateType::Parallel
-    ) {
+    if matches!(kind, StateType::Pass | StateType::Task | StateType::Parallel) {
         flow.parameters = fields.template("Parameters");
         flow.result_path = fields.result_path();
     }
@@ -238,9 +232,7 @@ fn until(fields: &mut Fields<'_, '_>) -> Option<Until> {
             format!("One of these fields is required: [{}]", WAYS.join(", ")),
         );
     }
-    let seconds = fields
-        .integer("Seconds", 0, LONGEST_SECONDS)
-        .map(Until::Seconds);
+    let seconds = fields.integer("Seconds", 0, LONGEST_SECONDS).map(Until::Seconds);
     let seconds_path = fields.path("SecondsPath").map(Until::SecondsPath);
     let timestamp = fields.string("Timestamp").and_then(|text| {
         let moment = compare::timestamp(text);

@@ -14,12 +14,7 @@ use crate::journal::{BranchId, Entry, Event};
 
 impl Execution {
     /// What ExecutionStarted adds up to.
-    pub(super) fn new(
-        definition: Arc<Definition>,
-        identity: Identity,
-        input: Value,
-        now: Timestamp,
-    ) -> Self {
+    pub(super) fn new(definition: Arc<Definition>, identity: Identity, input: Value, now: Timestamp) -> Self {
         let start_at = definition
             .machine(MachineId::ROOT)
             .map(|machine| machine.start_at.clone())
@@ -39,9 +34,7 @@ impl Execution {
             started: now,
             input,
             status: Status::Running,
-            deadline: definition
-                .timeout_seconds()
-                .map(|seconds| later(now, seconds)),
+            deadline: definition.timeout_seconds().map(|seconds| later(now, seconds)),
             branches: BTreeMap::from([(BranchId::ROOT, root)]),
             ready: VecDeque::from([BranchId::ROOT]),
             tasks: BTreeMap::new(),
@@ -96,10 +89,7 @@ impl Execution {
 
     fn apply_to_branch(&mut self, entry: &Entry, event: &Event) -> Result<(), String> {
         let id = entry.branch;
-        let branch = self
-            .branches
-            .get_mut(&id)
-            .ok_or("there is no such branch")?;
+        let branch = self.branches.get_mut(&id).ok_or("there is no such branch")?;
         if entry.id != 0 {
             // AWS shows the exit from a Parallel as a successor of what its success is a successor of.
             branch.prev = if *event == Event::ParallelSucceeded {
@@ -145,9 +135,7 @@ impl Execution {
                 branch.visit_mut()?.phase = Phase::Failed(failure.clone());
             }
             Event::BranchFailed { failure } => self.fail_branch(id, failure)?,
-            Event::WaitBegun { until } => {
-                branch.visit_mut()?.phase = Phase::Waiting { until: *until }
-            }
+            Event::WaitBegun { until } => branch.visit_mut()?.phase = Phase::Waiting { until: *until },
             Event::RetryScheduled { rule, until } => {
                 let visit = branch.visit_mut()?;
                 // The number of rules is bounded by the definition; a journal that says otherwise is not ours.
@@ -171,8 +159,7 @@ impl Execution {
                     .ok_or("there is no such branch")?
                     .visit_mut()?;
                 let Phase::Branching {
-                    failed: Some(failed),
-                    ..
+                    failed: Some(failed), ..
                 } = &visit.phase
                 else {
                     return Err("no branch has failed".into());

@@ -11,10 +11,7 @@ use crate::journal::{BranchId, Failure};
 
 impl Execution {
     pub(super) fn fail_branch(&mut self, id: BranchId, failure: &Failure) -> Result<(), String> {
-        let branch = self
-            .branches
-            .get_mut(&id)
-            .ok_or("there is no such branch")?;
+        let branch = self.branches.get_mut(&id).ok_or("there is no such branch")?;
         let kind = branch.visit_mut()?.kind;
         branch.at = At::Failed { kind };
         let (prev, parent) = (
@@ -128,8 +125,7 @@ impl Execution {
         let mut ids = ids.to_vec();
         while let Some(id) = ids.pop() {
             if let Some(branch) = self.branches.remove(&id)
-                && let Some(Phase::Branching { children, .. }) =
-                    branch.visit().map(|visit| &visit.phase)
+                && let Some(Phase::Branching { children, .. }) = branch.visit().map(|visit| &visit.phase)
             {
                 ids.extend(children);
             }

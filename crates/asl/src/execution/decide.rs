@@ -74,9 +74,7 @@ impl Execution {
         match &visit.phase {
             Phase::Begin => self.begin(visit, state, now, random),
             Phase::Result(result) => self.exit(visit, state, result.clone(), random),
-            Phase::Failed(failure) => {
-                super::failing::failed(branch, visit, state, failure, now, random)
-            }
+            Phase::Failed(failure) => super::failing::failed(branch, visit, state, failure, now, random),
             Phase::Branching { .. } => Event::ParallelSucceeded,
             Phase::Waiting { .. } | Phase::BackingOff { .. } | Phase::Running(_) => {
                 unreachable!("a branch that waits is not ready")
@@ -119,8 +117,7 @@ impl Execution {
             (
                 Event::ParallelFailed,
                 Some(Phase::Branching {
-                    failed: Some(failed),
-                    ..
+                    failed: Some(failed), ..
                 }),
             ) => failed.prev,
             _ => latest(&id),

@@ -42,8 +42,7 @@ impl Execution {
             return (BranchId::ROOT, Event::ExecutionTimedOut);
         };
         let (id, branch) = (*id, self.branches.get(id));
-        let Some((visit, branch)) = branch.and_then(|branch| Some((branch.visit()?, branch)))
-        else {
+        let Some((visit, branch)) = branch.and_then(|branch| Some((branch.visit()?, branch))) else {
             unreachable!("only a state that runs is due");
         };
         let event = match &visit.phase {
@@ -62,12 +61,7 @@ impl Execution {
 }
 
 /// AWS shows a heartbeat that stayed away as `States.Timeout`; the specification's name catches it too.
-pub(super) fn timed_out(
-    task: TaskId,
-    resource: Resource,
-    cause: Option<String>,
-    heartbeat: bool,
-) -> Event {
+pub(super) fn timed_out(task: TaskId, resource: Resource, cause: Option<String>, heartbeat: bool) -> Event {
     let also = heartbeat.then(|| "States.HeartbeatTimeout".into());
     Event::TaskTimedOut {
         task,

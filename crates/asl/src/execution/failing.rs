@@ -22,9 +22,7 @@ pub(super) fn failed(
     let Some(handlers) = state.handlers() else {
         return uncaught(branch, failure.clone());
     };
-    if let Some((rule, retrier)) =
-        retry::retrier(&handlers.retry, &visit.retries, failure, from_branch)
-    {
+    if let Some((rule, retrier)) = retry::retrier(&handlers.retry, &visit.retries, failure, from_branch) {
         let used = visit.retries.get(rule).copied().unwrap_or(0);
         let until = now
             .checked_add(retrier.wait(used, random))

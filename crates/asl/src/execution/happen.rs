@@ -10,11 +10,7 @@ use crate::limits;
 
 impl Execution {
     /// The entry for what happened, if it is taken in.
-    pub(super) fn happen(
-        &mut self,
-        happened: Happened,
-        turn: &mut Turn<'_>,
-    ) -> Result<(), Refused> {
+    pub(super) fn happen(&mut self, happened: Happened, turn: &mut Turn<'_>) -> Result<(), Refused> {
         match happened {
             // What is due has been seen to already.
             Happened::TimerFired => Ok(()),
@@ -22,11 +18,7 @@ impl Execution {
                 if self.status != Status::Running {
                     return Err(Refused::Ended);
                 }
-                self.record(
-                    BranchId::ROOT,
-                    Event::ExecutionAborted { error, cause },
-                    turn,
-                );
+                self.record(BranchId::ROOT, Event::ExecutionAborted { error, cause }, turn);
                 Ok(())
             }
             Happened::TaskStarted { task } => {
@@ -57,9 +49,7 @@ impl Execution {
                 }
                 self.succeeded(task, output, turn)
             }
-            Happened::TaskFailed { task, error, cause } => {
-                self.task_failed(task, error, cause, turn)
-            }
+            Happened::TaskFailed { task, error, cause } => self.task_failed(task, error, cause, turn),
             Happened::TaskTimedOut { task, cause } => {
                 let (branch, open) = self.find(task)?;
                 let event = super::due::timed_out(task, open.resource.clone(), cause, false);
@@ -70,11 +60,9 @@ impl Execution {
             Happened::TokenSucceeded { token, output } => {
                 self.succeeded(self.find_token(&token)?, output, turn)
             }
-            Happened::TokenFailed {
-                token,
-                error,
-                cause,
-            } => self.task_failed(self.find_token(&token)?, error, cause, turn),
+            Happened::TokenFailed { token, error, cause } => {
+                self.task_failed(self.find_token(&token)?, error, cause, turn)
+            }
             Happened::TokenHeartbeat { token } => {
                 let task = self.find_token(&token)?;
                 let (branch, open) = self.find(task)?;
@@ -118,12 +106,7 @@ impl Execution {
         }
     }
 
-    fn succeeded(
-        &mut self,
-        task: TaskId,
-        output: Value,
-        turn: &mut Turn<'_>,
-    ) -> Result<(), Refused> {
+    fn succeeded(&mut self, task: TaskId, output: Value, turn: &mut Turn<'_>) -> Result<(), Refused> {
         let (branch, open) = self.find(task)?;
         let resource = open.resource.clone();
         let name = self

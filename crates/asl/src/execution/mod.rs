@@ -129,21 +129,14 @@ impl Execution {
             .map_err(|error| invalid(0, format!("the input is no JSON: {error}")))?;
         let mut execution = Self::new(definition, identity.clone(), input, *at);
         for (n, entry) in journal.enumerate() {
-            execution
-                .apply(entry)
-                .map_err(|reason| invalid(n + 1, reason))?;
+            execution.apply(entry).map_err(|reason| invalid(n + 1, reason))?;
         }
         Ok(execution)
     }
 
     /// Takes in something that happened, and goes on as far as the execution goes by itself. Timers that are due at
     /// `now` are seen to first: an answer that comes after its deadline is refused, even where the timer is late.
-    pub fn handle(
-        &mut self,
-        happened: Happened,
-        now: Timestamp,
-        random: &mut dyn Randomness,
-    ) -> Step {
+    pub fn handle(&mut self, happened: Happened, now: Timestamp, random: &mut dyn Randomness) -> Step {
         let timer = self.next_timer();
         let mut turn = Turn {
             now: to_millisecond(now),
@@ -234,9 +227,8 @@ impl Execution {
         );
         // The last place is kept for the end.
         let event = if event.in_history() && !ends && self.last_id + 1 >= MOST_EVENTS {
-            let cause = format!(
-                "The execution reached the maximum number of history events ({MOST_EVENTS})."
-            );
+            let cause =
+                format!("The execution reached the maximum number of history events ({MOST_EVENTS}).");
             Event::ExecutionFailed {
                 error: Some("States.Runtime".into()),
                 cause: Some(cause),
@@ -244,27 +236,15 @@ impl Execution {
         } else {
             event
         };
-        let id = if event.in_history() {
-            self.last_id + 1
-        } else {
-            0
-        };
-        let prev = if id == 0 {
-            0
-        } else {
-            self.previous(branch, &event)
-        };
+        let id = if event.in_history() { self.last_id + 1 } else { 0 };
+        let prev = if id == 0 { 0 } else { self.previous(branch, &event) };
         let over: Vec<TaskId> = match &event {
             Event::ExecutionSucceeded { .. }
             | Event::ExecutionFailed { .. }
             | Event::ExecutionTimedOut
             | Event::ExecutionAborted { .. } => self.tasks.keys().copied().collect(),
             Event::TaskTimedOut { task, .. } => vec![*task],
-            Event::StateAborted { .. } => self
-                .open_task(branch)
-                .map(|task| task.id)
-                .into_iter()
-                .collect(),
+            Event::StateAborted { .. } => self.open_task(branch).map(|task| task.id).into_iter().collect(),
             _ => Vec::new(),
         };
         let entry = Entry {

@@ -115,11 +115,8 @@ impl Visit {
 
     /// `$$.State.RetryCount`, for the types of state that can be retried.
     pub(super) fn retry_count(&self) -> Option<u32> {
-        matches!(
-            self.kind,
-            StateType::Task | StateType::Parallel | StateType::Map
-        )
-        .then(|| self.retries.iter().sum())
+        matches!(self.kind, StateType::Task | StateType::Parallel | StateType::Map)
+            .then(|| self.retries.iter().sum())
     }
 }
 

@@ -26,24 +26,21 @@ impl Execution {
         random: &mut dyn Randomness,
     ) -> Event {
         let begun = match &state.work {
-            Work::Pass { result } => {
-                self.effective_input(visit, &state.flow, None, random)
-                    .map(|input| {
-                        let result = result.clone().unwrap_or(input);
-                        self.exit(visit, state, result, random)
-                    })
-            }
+            Work::Pass { result } => self
+                .effective_input(visit, &state.flow, None, random)
+                .map(|input| {
+                    let result = result.clone().unwrap_or(input);
+                    self.exit(visit, state, result, random)
+                }),
             Work::Succeed => return self.exit(visit, state, Value::Null, random),
             Work::Fail { error, cause } => self.fail(visit, error.as_ref(), cause.as_ref(), random),
-            Work::Wait(until) => self
-                .until(visit, &state.flow, until, now, random)
-                .map(|until| {
-                    if until <= now {
-                        self.exit(visit, state, Value::Null, random)
-                    } else {
-                        Event::WaitBegun { until }
-                    }
-                }),
+            Work::Wait(until) => self.until(visit, &state.flow, until, now, random).map(|until| {
+                if until <= now {
+                    self.exit(visit, state, Value::Null, random)
+                } else {
+                    Event::WaitBegun { until }
+                }
+            }),
             Work::Choice { choices, default } => {
                 self.choose(visit, state, choices, default.as_deref(), random)
             }
@@ -69,13 +66,7 @@ impl Execution {
             .then(|| random::task_token(random));
         let arguments = self.effective_input(visit, flow, token.as_deref(), random)?;
         let arguments = limits::pass(arguments, &visit.state)?;
-        let timeout = self.seconds(
-            visit,
-            flow,
-            task.timeout.as_ref(),
-            "TimeoutSecondsPath",
-            random,
-        )?;
+        let timeout = self.seconds(visit, flow, task.timeout.as_ref(), "TimeoutSecondsPath", random)?;
         let heartbeat = self.seconds(
             visit,
             flow,
@@ -155,8 +146,7 @@ impl Execution {
             Until::Timestamp(at) => Ok(super::to_millisecond(*at)),
             Until::SecondsPath(query) => {
                 let value = self.look_up(visit, flow, query, "SecondsPath", random)?;
-                let seconds =
-                    positive(&value, 0).ok_or_else(|| no_long("SecondsPath", query, &value))?;
+                let seconds = positive(&value, 0).ok_or_else(|| no_long("SecondsPath", query, &value))?;
                 Ok(later(now, seconds))
             }
             Until::TimestampPath(query) => {
@@ -192,7 +182,9 @@ impl Execution {
         let mut next = None;
         for (rule, target) in choices {
             let held = rule.holds(&scope).map_err(|InvalidReference(path)| {
-                runtime(format!("Invalid path '{path}': The choice state's condition path references an invalid value."))
+                runtime(format!(
+                    "Invalid path '{path}': The choice state's condition path references an invalid value."
+                ))
             })?;
             if held {
                 next = Some(target.as_str());
@@ -268,7 +260,5 @@ fn no_long(field: &str, query: &Query, value: &Value) -> Failure {
 
 /// Text without its quotes, anything else as JSON.
 fn plain(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

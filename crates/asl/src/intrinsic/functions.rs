@@ -67,20 +67,14 @@ functions! {
 
 impl Function {
     /// Applies it; `Err` says what it had against its arguments.
-    pub(super) fn apply(
-        self,
-        arguments: Vec<Value>,
-        random: &mut dyn Randomness,
-    ) -> Result<Value, String> {
+    pub(super) fn apply(self, arguments: Vec<Value>, random: &mut dyn Randomness) -> Result<Value, String> {
         let arg = |n: usize| arguments.get(n).unwrap_or(&Value::Null);
         match self {
             Self::Array => Ok(Value::Array(arguments)),
             Self::ArrayContains => Ok(array(arg(0))?.iter().any(|item| same(item, arg(1))).into()),
             Self::ArrayGetItem => {
                 let (items, index) = (array(arg(0))?, whole(arg(1))?);
-                let item = usize::try_from(index)
-                    .ok()
-                    .and_then(|index| items.get(index));
+                let item = usize::try_from(index).ok().and_then(|index| items.get(index));
                 item.cloned().ok_or_else(|| {
                     format!(
                         "The index {index} is out of bounds for an array of {}",
@@ -155,9 +149,7 @@ fn string(value: &Value) -> Result<&str, String> {
 fn short(value: &Value) -> Result<&str, String> {
     let text = string(value)?;
     if text.chars().count() > LONGEST_TEXT {
-        return Err(format!(
-            "The argument has more than {LONGEST_TEXT} characters"
-        ));
+        return Err(format!("The argument has more than {LONGEST_TEXT} characters"));
     }
     Ok(text)
 }
@@ -190,16 +182,11 @@ fn same(left: &Value, right: &Value) -> bool {
             compare::numbers(left, right).is_some_and(std::cmp::Ordering::is_eq)
         }
         (Value::Array(left), Value::Array(right)) => {
-            left.len() == right.len()
-                && left
-                    .iter()
-                    .zip(right)
-                    .all(|(left, right)| same(left, right))
+            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same(left, right))
         }
         (Value::Object(left), Value::Object(right)) => {
-            let found = |(name, item): (&String, &Value)| {
-                right.get(name).is_some_and(|other| same(item, other))
-            };
+            let found =
+                |(name, item): (&String, &Value)| right.get(name).is_some_and(|other| same(item, other));
             left.len() == right.len() && left.iter().all(found)
         }
         _ => left == right,
@@ -226,10 +213,7 @@ fn identity(value: &Value) -> String {
                 .map(|(name, item)| format!("{name:?}:{}", identity(item)));
             format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
         }
-        Value::Array(items) => format!(
-            "[{}]",
-            items.iter().map(identity).collect::<Vec<_>>().join(",")
-        ),
+        Value::Array(items) => format!("[{}]", items.iter().map(identity).collect::<Vec<_>>().join(",")),
         value => value.to_string(),
     }
 }
@@ -250,13 +234,7 @@ fn range(first: i64, last: i64, step: i64) -> Result<Value, String> {
         return Err("The step must not be 0".into());
     }
     let (mut numbers, mut next) = (Vec::new(), Some(first));
-    while let Some(number) = next.filter(|&number| {
-        if step > 0 {
-            number <= last
-        } else {
-            number >= last
-        }
-    }) {
+    while let Some(number) = next.filter(|&number| if step > 0 { number <= last } else { number >= last }) {
         if numbers.len() == MOST_ELEMENTS {
             return Err(format!("The result has more than {MOST_ELEMENTS} elements"));
         }

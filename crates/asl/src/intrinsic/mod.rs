@@ -32,12 +32,10 @@ impl Call {
             arguments.push(match argument {
                 Argument::Literal(value) => value.clone(),
                 Argument::Query(query) => {
-                    let value = query
-                        .read(scope)
-                        .map_err(|_| Unevaluable::MissingArgument {
-                            function: self.text.clone(),
-                            path: query.text.clone(),
-                        })?;
+                    let value = query.read(scope).map_err(|_| Unevaluable::MissingArgument {
+                        function: self.text.clone(),
+                        path: query.text.clone(),
+                    })?;
                     scope.charge(value)?
                 }
                 Argument::Call(call) => call.evaluate(scope)?,

@@ -70,13 +70,10 @@ fn argument(text: &str, depth: usize) -> Result<(Argument, &str), InvalidPath> {
     match text.chars().next() {
         Some('\'') => quoted(&text[1..]).map(|(text, rest)| (Argument::Literal(text.into()), rest)),
         Some('$') => Query::parse_prefix(text).map(|(query, rest)| (Argument::Query(query), rest)),
-        Some('S') => {
-            Call::parse_prefix(text, depth + 1).map(|(call, rest)| (Argument::Call(call), rest))
-        }
+        Some('S') => Call::parse_prefix(text, depth + 1).map(|(call, rest)| (Argument::Call(call), rest)),
         _ => {
             let end = text.find([',', ')', ' ']).ok_or(InvalidPath::Syntax)?;
-            let value: Value =
-                serde_json::from_str(&text[..end]).map_err(|_| InvalidPath::Syntax)?;
+            let value: Value = serde_json::from_str(&text[..end]).map_err(|_| InvalidPath::Syntax)?;
             match value {
                 Value::Null | Value::Bool(_) | Value::Number(_) => {
                     Ok((Argument::Literal(value), &text[end..]))

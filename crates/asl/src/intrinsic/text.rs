@@ -23,9 +23,7 @@ pub(super) fn format(template: &str, arguments: &[Value]) -> Result<String, Stri
                 }
             },
             '{' | '}' => {
-                return Err(
-                    "Braces in the template must be escaped, or be a placeholder {}".into(),
-                );
+                return Err("Braces in the template must be escaped, or be a placeholder {}".into());
             }
             c => text.push(c),
         }

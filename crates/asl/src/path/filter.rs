@@ -157,8 +157,7 @@ fn operand(cursor: &mut Cursor<'_>, depth: usize) -> Result<Operand, InvalidPath
         }
         Some('\'' | '"') => Ok(Operand::Literal(cursor.quoted()?.into())),
         _ => {
-            let word =
-                cursor.take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '+' | '.'));
+            let word = cursor.take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '+' | '.'));
             serde_json::from_str(word)
                 .map(Operand::Literal)
                 .map_err(|_| InvalidPath::Syntax)

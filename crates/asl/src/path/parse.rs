@@ -110,10 +110,7 @@ impl Path {
     pub(super) fn parse_nested(text: &str, depth: usize) -> Result<(Self, &str), InvalidPath> {
         let mut cursor = Cursor { rest: text };
         let mut segments = Vec::new();
-        if cursor
-            .peek()
-            .is_some_and(|c| c.is_alphanumeric() || c == '_')
-        {
+        if cursor.peek().is_some_and(|c| c.is_alphanumeric() || c == '_') {
             return Err(InvalidPath::Variable);
         }
         loop {

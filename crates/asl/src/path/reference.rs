@@ -52,9 +52,9 @@ impl ReferencePath {
                         .as_object_mut()
                         .map(|map| map.entry(name.as_str()).or_insert(Value::Null))
                 }
-                (Segment::Index(index), Value::Array(items)) => usize::try_from(*index)
-                    .ok()
-                    .and_then(|at| items.get_mut(at)),
+                (Segment::Index(index), Value::Array(items)) => {
+                    usize::try_from(*index).ok().and_then(|at| items.get_mut(at))
+                }
                 _ => None,
             };
             place = match next {
@@ -80,18 +80,12 @@ mod tests {
     #[test]
     fn writes_where_it_points() {
         assert_eq!(write("$", json!({"a": 0})), Ok(json!(1)));
-        assert_eq!(
-            write("$.a", json!({"a": 0, "b": 2})),
-            Ok(json!({"a": 1, "b": 2}))
-        );
+        assert_eq!(write("$.a", json!({"a": 0, "b": 2})), Ok(json!({"a": 1, "b": 2})));
         assert_eq!(
             write("$.x.y", json!({"b": 2})),
             Ok(json!({"b": 2, "x": {"y": 1}}))
         );
-        assert_eq!(
-            write("$.l[1]", json!({"l": [0, 0]})),
-            Ok(json!({"l": [0, 1]}))
-        );
+        assert_eq!(write("$.l[1]", json!({"l": [0, 0]})), Ok(json!({"l": [0, 1]})));
     }
 
     #[test]

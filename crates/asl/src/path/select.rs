@@ -33,12 +33,7 @@ impl Path {
             found = next;
         }
         // The same value may have been found many times over.
-        if found
-            .iter()
-            .map(|value| limits::weight(value))
-            .sum::<usize>()
-            > limits::MOST_WEIGHT
-        {
+        if found.iter().map(|value| limits::weight(value)).sum::<usize>() > limits::MOST_WEIGHT {
             return Err(Miss("The path leads to too much data".into()));
         }
         Ok(found.into_iter().cloned().collect())
@@ -105,9 +100,7 @@ fn java_type(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "com.fasterxml.jackson.databind.node.BooleanNode",
-        Value::Number(number) if number.is_f64() => {
-            "com.fasterxml.jackson.databind.node.DoubleNode"
-        }
+        Value::Number(number) if number.is_f64() => "com.fasterxml.jackson.databind.node.DoubleNode",
         Value::Number(_) => "com.fasterxml.jackson.databind.node.IntNode",
         Value::String(_) => "com.fasterxml.jackson.databind.node.TextNode",
         Value::Array(_) => "com.fasterxml.jackson.databind.node.ArrayNode",
@@ -158,13 +151,7 @@ impl Segment {
             (Self::Slice { from, to, step }, Value::Array(items)) => {
                 let from = from.map_or(0, |from| bound(from, items.len()));
                 let to = to.map_or(items.len(), |to| bound(to, items.len()));
-                found.extend(
-                    items
-                        .get(from..to)
-                        .unwrap_or_default()
-                        .iter()
-                        .step_by(*step),
-                );
+                found.extend(items.get(from..to).unwrap_or_default().iter().step_by(*step));
             }
             (Self::Wildcard, Value::Array(items)) => found.extend(items),
             (Self::Wildcard, Value::Object(map)) => found.extend(map.values()),
@@ -200,10 +187,7 @@ mod tests {
     use super::*;
 
     fn read(path: &str, value: &Value) -> Result<Value, String> {
-        Path::parse(path)
-            .unwrap()
-            .read(value)
-            .map_err(|miss| miss.0)
+        Path::parse(path).unwrap().read(value).map_err(|miss| miss.0)
     }
 
     #[test]
@@ -213,10 +197,7 @@ mod tests {
         assert_eq!(read(".a.b[1]", &value), Ok(json!(20)));
         assert_eq!(read(".a['b'][-1]", &value), Ok(json!(30)));
         assert_eq!(read(".n", &value), Ok(Value::Null));
-        assert_eq!(
-            read(".x", &value),
-            Err("No results for path: $['x']".into())
-        );
+        assert_eq!(read(".x", &value), Err("No results for path: $['x']".into()));
         assert_eq!(
             read(".x.y", &value),
             Err("Missing property in path $['x']".into())
@@ -247,8 +228,7 @@ mod tests {
 
     #[test]
     fn filters() {
-        let value =
-            json!({"items": [{"k": 1, "s": "x"}, {"k": 2}, {"k": 3, "s": "y"}], "limit": 2});
+        let value = json!({"items": [{"k": 1, "s": "x"}, {"k": 2}, {"k": 3, "s": "y"}], "limit": 2});
         assert_eq!(read(".items[?(@.k >= 2)].k", &value), Ok(json!([2, 3])));
         assert_eq!(read(".items[?(@.s)].k", &value), Ok(json!([1, 3])));
         assert_eq!(read(".items[?(!@.s)].k", &value), Ok(json!([2])));

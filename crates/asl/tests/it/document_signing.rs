@@ -67,10 +67,7 @@ fn with_bob_asked() -> (Driver, String) {
 fn both_sign() {
     let (mut driver, token) = with_bob_asked();
     assert_eq!(driver.execution.status(), &Status::Running);
-    assert_eq!(
-        driver.execution.token_state(&token, driver.now),
-        TokenState::Open
-    );
+    assert_eq!(driver.execution.token_state(&token, driver.now), TokenState::Open);
     assert_eq!(
         driver.execution.next_timer(),
         Some(begin() + SignedDuration::from_secs(60))
@@ -181,14 +178,7 @@ fn bob_rejects() {
         Some("Approval.Rejected".to_owned()),
         Some(r#"{"comment":"no"}"#.to_owned()),
     );
-    assert_eq!(
-        driver.tell(Happened::TokenFailed {
-            token,
-            error,
-            cause
-        }),
-        None
-    );
+    assert_eq!(driver.tell(Happened::TokenFailed { token, error, cause }), None);
     assert_eq!(
         driver.failure(),
         ("Approval.Rejected".into(), r#"{"comment":"no"}"#.into())

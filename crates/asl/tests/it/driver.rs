@@ -4,8 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use asl::{
-    Command, Definition, Entry, Execution, Happened, Identity, Randomness, StartTask, Status, Step,
-    TaskId,
+    Command, Definition, Entry, Execution, Happened, Identity, Randomness, StartTask, Status, Step, TaskId,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -127,11 +126,7 @@ impl Driver {
 
     /// Fires timers until none is left or a task waits.
     pub(crate) fn run(&mut self) {
-        while let Some(at) = self
-            .execution
-            .next_timer()
-            .filter(|_| self.tasks.is_empty())
-        {
+        while let Some(at) = self.execution.next_timer().filter(|_| self.tasks.is_empty()) {
             self.now = self.now.max(at);
             self.tell(Happened::TimerFired);
         }

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use crate::driver::Driver;
 
 fn call(more: &Value) -> Value {
-    let mut state = json!({"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:111111111111:function:f", "End": true});
+    let mut state =
+        json!({"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:111111111111:function:f", "End": true});
     state
         .as_object_mut()
         .unwrap()
@@ -25,8 +26,7 @@ fn a_catch_puts_the_error_where_it_says() {
         if result_path != json!("absent") {
             catcher["ResultPath"] = result_path;
         }
-        let states =
-            json!({"T": call(&json!({"Catch": [catcher]})), "C": {"Type": "Pass", "End": true}});
+        let states = json!({"T": call(&json!({"Catch": [catcher]})), "C": {"Type": "Pass", "End": true}});
         let mut driver = Driver::start(&json!({"StartAt": "T", "States": states}), r#"{"a": 1}"#);
         driver.fail("Mine");
         assert_eq!(
@@ -57,7 +57,8 @@ fn retries_come_before_catches() {
 
 #[test]
 fn no_retry_where_max_attempts_is_0() {
-    let more = json!({"Retry": [{"ErrorEquals": ["Mine"], "MaxAttempts": 0}, {"ErrorEquals": ["States.ALL"]}]});
+    let more =
+        json!({"Retry": [{"ErrorEquals": ["Mine"], "MaxAttempts": 0}, {"ErrorEquals": ["States.ALL"]}]});
     let mut driver = Driver::start(&branch("T", &call(&more)), "{}");
     driver.fail("Mine");
     assert_eq!(driver.failure().0, "Mine");
@@ -65,7 +66,8 @@ fn no_retry_where_max_attempts_is_0() {
 
 #[test]
 fn jitter_is_drawn_once_and_kept() {
-    let retry = json!({"Retry": [{"ErrorEquals": ["Mine"], "IntervalSeconds": 100, "JitterStrategy": "FULL"}]});
+    let retry =
+        json!({"Retry": [{"ErrorEquals": ["Mine"], "IntervalSeconds": 100, "JitterStrategy": "FULL"}]});
     let mut driver = Driver::start(&branch("T", &call(&retry)), "{}");
     driver.fail("Mine");
     let at = driver.execution.next_timer().unwrap();
@@ -259,8 +261,7 @@ fn a_path_that_leads_nowhere_is_caught_by_the_name_of_the_specification() {
 
 #[test]
 fn a_catch_that_fails_is_not_caught_again() {
-    let more =
-        json!({"Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.a", "Next": "C"}]});
+    let more = json!({"Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.a", "Next": "C"}]});
     let states = json!({"T": call(&more), "C": {"Type": "Succeed"}});
     let mut driver = Driver::start(&json!({"StartAt": "T", "States": states}), "\"text\"");
     driver.fail("Mine");
@@ -274,10 +275,7 @@ fn a_loop_without_end_is_ended() {
         "B": {"Type": "Choice", "Choices": [{"Variable": "$.go", "BooleanEquals": false, "Next": "E"}], "Default": "A"},
         "E": {"Type": "Succeed"}
     });
-    let driver = Driver::start(
-        &json!({"StartAt": "A", "States": states}),
-        r#"{"go": true}"#,
-    );
+    let driver = Driver::start(&json!({"StartAt": "A", "States": states}), r#"{"go": true}"#);
     let cause = "The execution reached the maximum number of history events (25000).";
     assert_eq!(driver.failure(), ("States.Runtime".into(), cause.into()));
     assert_eq!(driver.history().len(), 25_000);
@@ -297,25 +295,18 @@ fn data_wrapped_in_itself_for_ever_is_stopped() {
 
 #[test]
 fn a_template_that_multiplies_its_input_is_stopped() {
-    let fields: serde_json::Map<String, Value> = (0..10_000)
-        .map(|n| (format!("f{n}.$"), json!("$")))
-        .collect();
+    let fields: serde_json::Map<String, Value> =
+        (0..10_000).map(|n| (format!("f{n}.$"), json!("$"))).collect();
     let input = json!("x".repeat(200_000)).to_string();
     let driver = Driver::start(
-        &branch(
-            "S",
-            &json!({"Type": "Pass", "Parameters": fields, "End": true}),
-        ),
+        &branch("S", &json!({"Type": "Pass", "Parameters": fields, "End": true})),
         &input,
     );
     assert_eq!(driver.failure().0, "States.DataLimitExceeded");
     let many = vec!["$"; 10_000].join(", ");
     let call = json!({"r.$": format!("States.Array({many})")});
     let driver = Driver::start(
-        &branch(
-            "S",
-            &json!({"Type": "Pass", "Parameters": call, "End": true}),
-        ),
+        &branch("S", &json!({"Type": "Pass", "Parameters": call, "End": true})),
         &input,
     );
     assert_eq!(driver.failure().0, "States.DataLimitExceeded");

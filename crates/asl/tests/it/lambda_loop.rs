@@ -40,9 +40,7 @@ fn definition() -> Value {
 
 /// The function of the loop.
 fn count(event: &Value) -> Value {
-    let count = event["taskresult"]["count"]
-        .as_i64()
-        .map_or(0, |count| count + 1);
+    let count = event["taskresult"]["count"].as_i64().map_or(0, |count| count + 1);
     if count < 5 {
         json!({"count": count, "value1": "ThereIsNoSpoon"})
     } else {
@@ -54,12 +52,7 @@ fn run(driver: &mut Driver) -> usize {
     let mut calls = 0;
     while let Some(task) = driver.tasks.pop_front() {
         calls += 1;
-        assert_eq!(
-            task.resource,
-            Resource::Function {
-                arn: FUNCTION.into()
-            }
-        );
+        assert_eq!(task.resource, Resource::Function { arn: FUNCTION.into() });
         let output = count(&task.arguments);
         driver.tell(Happened::TaskSucceeded {
             task: task.task,
@@ -121,10 +114,7 @@ fn another_key_ends_in_failure() {
         r#"{"key1": "other", "key2": "value2", "key3": "value3"}"#,
     );
     assert_eq!(run(&mut driver), 6);
-    assert_eq!(
-        driver.failure(),
-        ("ErrorA".into(), "Invalid response.".into())
-    );
+    assert_eq!(driver.failure(), ("ErrorA".into(), "Invalid response.".into()));
 }
 
 /// Fails every call with `error`; gives the waits between them in seconds.
@@ -162,10 +152,7 @@ fn rules_count_apart_and_anew_in_each_visit() {
     ] {
         driver.fail(error);
         let at = driver.execution.next_timer().unwrap();
-        assert_eq!(
-            at.duration_since(driver.now),
-            SignedDuration::from_secs(seconds)
-        );
+        assert_eq!(at.duration_since(driver.now), SignedDuration::from_secs(seconds));
         driver.pass(seconds);
     }
     driver.succeed(json!({"count": 0, "value1": "ThereIsNoSpoon"}));

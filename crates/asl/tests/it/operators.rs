@@ -13,10 +13,7 @@ fn chosen(rule: &Value, input: &Value) -> Result<bool, String> {
         "Yes": {"Type": "Pass", "Result": true, "End": true},
         "No": {"Type": "Pass", "Result": false, "End": true}
     });
-    let driver = Driver::start(
-        &json!({"StartAt": "C", "States": states}),
-        &input.to_string(),
-    );
+    let driver = Driver::start(&json!({"StartAt": "C", "States": states}), &input.to_string());
     match driver.execution.status() {
         Status::Succeeded { output } => Ok(output == &json!(true)),
         _ => Err(driver.failure().1),
@@ -68,10 +65,7 @@ fn every_comparison_with_its_path_form() {
             Ok(expected)
         );
         assert_eq!(
-            chosen(
-                &json!({"Variable": "$.v", "BooleanEqualsPath": "$.w"}),
-                &input
-            ),
+            chosen(&json!({"Variable": "$.v", "BooleanEqualsPath": "$.w"}), &input),
             Ok(expected)
         );
     }
@@ -104,10 +98,7 @@ fn every_question_about_a_value() {
     }
     for (path, there) in [("$.v", true), ("$.w", false), ("$.v.x", false)] {
         assert_eq!(
-            chosen(
-                &json!({"Variable": path, "IsPresent": true}),
-                &json!({"v": null})
-            ),
+            chosen(&json!({"Variable": path, "IsPresent": true}), &json!({"v": null})),
             Ok(there)
         );
         assert_eq!(
@@ -172,14 +163,8 @@ fn every_intrinsic_function() {
         call("States.Array($.l[0], 'x', 1.5, true, null)", list.clone()),
         json!([1, "x", 1.5, true, null])
     );
-    assert_eq!(
-        call("States.ArrayContains($.l, 2)", list.clone()),
-        json!(true)
-    );
-    assert_eq!(
-        call("States.ArrayContains($.l, 9)", list.clone()),
-        json!(false)
-    );
+    assert_eq!(call("States.ArrayContains($.l, 2)", list.clone()), json!(true));
+    assert_eq!(call("States.ArrayContains($.l, 9)", list.clone()), json!(false));
     assert_eq!(call("States.ArrayGetItem($.l, 3)", list.clone()), json!(3));
     assert_eq!(call("States.ArrayGetItem($.l, 6)", list.clone()), refused);
     assert_eq!(call("States.ArrayLength($.l)", list.clone()), json!(6));
@@ -188,16 +173,10 @@ fn every_intrinsic_function() {
         json!([1, 2, 3, {"a": 1}])
     );
     assert_eq!(
-        call(
-            "States.ArrayPartition(States.ArrayRange(1, 5, 1), 2)",
-            json!({})
-        ),
+        call("States.ArrayPartition(States.ArrayRange(1, 5, 1), 2)", json!({})),
         json!([[1, 2], [3, 4], [5]])
     );
-    assert_eq!(
-        call("States.ArrayRange(9, 1, -4)", json!({})),
-        json!([9, 5, 1])
-    );
+    assert_eq!(call("States.ArrayRange(9, 1, -4)", json!({})), json!([9, 5, 1]));
     assert_eq!(call("States.ArrayRange(0, 1000, 1)", json!({})), refused);
     assert_eq!(call("States.ArrayRange(0, 1, 0)", json!({})), refused);
     assert_eq!(

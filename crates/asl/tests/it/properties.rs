@@ -47,11 +47,7 @@ struct Move {
 }
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
-    let one = (0..6_u8, any::<u8>(), 0..24_u8).prop_map(|(seconds, pick, what)| Move {
-        seconds,
-        pick,
-        what,
-    });
+    let one = (0..6_u8, any::<u8>(), 0..24_u8).prop_map(|(seconds, pick, what)| Move { seconds, pick, what });
     prop::collection::vec(one, 1..40)
 }
 
@@ -283,9 +279,7 @@ fn put_somewhere(place: &mut Value, at: &[u8], new: Value) {
         };
         let count = below.len();
         Some((
-            below
-                .into_iter()
-                .nth(usize::from(step).checked_rem(count)?)?,
+            below.into_iter().nth(usize::from(step).checked_rem(count)?)?,
             rest,
         ))
     });

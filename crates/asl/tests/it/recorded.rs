@@ -29,10 +29,7 @@ const WILD: [&str; 10] = [
 ];
 
 #[test]
-#[expect(
-    clippy::print_stdout,
-    reason = "a skipped or partial comparison must be seen"
-)]
+#[expect(clippy::print_stdout, reason = "a skipped or partial comparison must be seen")]
 fn the_core_cases() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/asl-cases/core");
     let Ok(files) = fs::read_dir(&folder) else {
@@ -41,8 +38,7 @@ fn the_core_cases() {
     };
     let (mut passed, mut failed, mut refused) = (0, Vec::new(), BTreeMap::<String, usize>::new());
     for file in files {
-        let case: Value =
-            serde_json::from_str(&fs::read_to_string(file.unwrap().path()).unwrap()).unwrap();
+        let case: Value = serde_json::from_str(&fs::read_to_string(file.unwrap().path()).unwrap()).unwrap();
         let name = case["name"].as_str().unwrap().to_owned();
         let definition = match Definition::parse(&case["definition"].to_string()) {
             Ok(definition) => Arc::new(definition),
@@ -110,16 +106,8 @@ fn compare(case: &Value, driver: &Driver) -> Result<(), String> {
             actual.insert("output".into(), output.to_string().into());
         }
         Status::Failed { error, cause } | Status::Aborted { error, cause } => {
-            actual.extend(
-                error
-                    .clone()
-                    .map(|error| ("error".to_owned(), error.into())),
-            );
-            actual.extend(
-                cause
-                    .clone()
-                    .map(|cause| ("cause".to_owned(), cause.into())),
-            );
+            actual.extend(error.clone().map(|error| ("error".to_owned(), error.into())));
+            actual.extend(cause.clone().map(|cause| ("cause".to_owned(), cause.into())));
         }
         Status::Running | Status::TimedOut => {}
     }
@@ -193,11 +181,7 @@ fn details(want: &Value, got: &Value, wild: &[&str]) -> Result<(), String> {
     let (fields, got_fields) = (want.as_object().unwrap(), got.as_object().unwrap());
     for (name, value) in fields {
         let masked = matches!(name.as_str(), "id" | "prev") && !value.is_u64();
-        if !masked
-            && !got_fields
-                .get(name)
-                .is_some_and(|got| same(value, got, wild))
-        {
+        if !masked && !got_fields.get(name).is_some_and(|got| same(value, got, wild)) {
             return Err(format!(
                 "event {}: {name}: want {value}, got {:?}",
                 want["id"],
@@ -227,16 +211,13 @@ fn same(want: &Value, got: &Value, wild: &[&str]) -> bool {
                 return true;
             }
             match (parsed(want), parsed(got)) {
-                (
-                    Some(want @ (Value::Object(_) | Value::Array(_) | Value::Number(_))),
-                    Some(got),
-                ) => same(&want, &got, wild),
+                (Some(want @ (Value::Object(_) | Value::Array(_) | Value::Number(_))), Some(got)) => {
+                    same(&want, &got, wild)
+                }
                 _ => false,
             }
         }
-        (Value::String(text), got) => {
-            wild.contains(&text.as_str()) || fits(text, &got.to_string(), wild)
-        }
+        (Value::String(text), got) => wild.contains(&text.as_str()) || fits(text, &got.to_string(), wild),
         (want, Value::String(_)) => parsed(got).is_some_and(|got| same(want, &got, wild)),
         (Value::Object(want), Value::Object(got)) => {
             want.len() == got.len()
@@ -245,11 +226,7 @@ fn same(want: &Value, got: &Value, wild: &[&str]) -> bool {
                     .all(|(name, want)| got.get(name).is_some_and(|got| same(want, got, wild)))
         }
         (Value::Array(want), Value::Array(got)) => {
-            want.len() == got.len()
-                && want
-                    .iter()
-                    .zip(got)
-                    .all(|(want, got)| same(want, got, wild))
+            want.len() == got.len() && want.iter().zip(got).all(|(want, got)| same(want, got, wild))
         }
         (Value::Number(want), Value::Number(got)) => want.as_f64() == got.as_f64(),
         (want, got) => want == got,

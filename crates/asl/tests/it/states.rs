@@ -82,19 +82,11 @@ fn the_input_stands_in_the_history_as_it_was_given() {
 
 #[test]
 fn input_that_is_no_json_starts_nothing() {
-    let definition = std::sync::Arc::new(
-        asl::Definition::parse(&one(&json!({"Type": "Succeed"})).to_string()).unwrap(),
-    );
+    let definition =
+        std::sync::Arc::new(asl::Definition::parse(&one(&json!({"Type": "Succeed"})).to_string()).unwrap());
     let mut random = crate::driver::Counter(0);
     assert!(
-        asl::Execution::start(
-            definition,
-            crate::driver::identity(),
-            "{a",
-            begin(),
-            &mut random
-        )
-        .is_err()
+        asl::Execution::start(definition, crate::driver::identity(), "{a", begin(), &mut random).is_err()
     );
 }
 
@@ -111,10 +103,7 @@ fn a_wait_waits() {
             .as_object_mut()
             .unwrap()
             .extend(fields.as_object().unwrap().clone());
-        let mut driver = Driver::start(
-            &one(&state),
-            r#"{"s": 5, "t": "2026-11-21T10:01:00+01:00"}"#,
-        );
+        let mut driver = Driver::start(&one(&state), r#"{"s": 5, "t": "2026-11-21T10:01:00+01:00"}"#);
         assert_eq!(
             driver.execution.next_timer(),
             Some(begin() + SignedDuration::from_secs(seconds))
@@ -124,17 +113,15 @@ fn a_wait_waits() {
         assert_eq!(driver.execution.status(), &Status::Running);
         driver.pass(1);
         assert_eq!(driver.output()["s"], 5);
-        assert_eq!(
-            driver.events()[1..3],
-            ["WaitStateEntered S", "WaitStateExited S"]
-        );
+        assert_eq!(driver.events()[1..3], ["WaitStateEntered S", "WaitStateExited S"]);
     }
 }
 
 #[test]
 fn waits_in_branches_share_one_timer() {
     let wait = |name: &str, seconds: i64| json!({"StartAt": name, "States": {name: {"Type": "Wait", "Seconds": seconds, "End": true}}});
-    let parallel = json!({"Type": "Parallel", "Branches": [wait("A", 30), wait("B", 10), wait("C", 20)], "End": true});
+    let parallel =
+        json!({"Type": "Parallel", "Branches": [wait("A", 30), wait("B", 10), wait("C", 20)], "End": true});
     let mut driver = Driver::start(&one(&parallel), "1");
     let mut exits = Vec::new();
     while let Some(at) = driver.execution.next_timer() {
@@ -160,10 +147,7 @@ fn a_timer_that_is_late_fires_all_that_is_due() {
 
 #[test]
 fn a_timer_that_is_early_does_nothing() {
-    let mut driver = Driver::start(
-        &one(&json!({"Type": "Wait", "Seconds": 10, "End": true})),
-        "{}",
-    );
+    let mut driver = Driver::start(&one(&json!({"Type": "Wait", "Seconds": 10, "End": true})), "{}");
     let before = driver.journal.len();
     driver.tell(asl::Happened::TimerFired);
     assert_eq!(driver.journal.len(), before);
@@ -171,8 +155,7 @@ fn a_timer_that_is_early_does_nothing() {
 
 #[test]
 fn no_choice_and_no_default() {
-    let choice =
-        json!({"Type": "Choice", "Choices": [{"Variable": "$.a", "IsPresent": true, "Next": "E"}]});
+    let choice = json!({"Type": "Choice", "Choices": [{"Variable": "$.a", "IsPresent": true, "Next": "E"}]});
     let driver = Driver::start(
         &json!({"StartAt": "C", "States": {"C": choice, "E": {"Type": "Succeed"}}}),
         "{}",
@@ -182,7 +165,8 @@ fn no_choice_and_no_default() {
 
 #[test]
 fn a_fail_may_take_its_words_from_the_data() {
-    let state = json!({"Type": "Fail", "ErrorPath": "$.e", "CausePath": "States.Format('{} failed', $.what)"});
+    let state =
+        json!({"Type": "Fail", "ErrorPath": "$.e", "CausePath": "States.Format('{} failed', $.what)"});
     let driver = Driver::start(&one(&state), r#"{"e": "Mine", "what": "it"}"#);
     assert_eq!(driver.failure(), ("Mine".into(), "it failed".into()));
 }

@@ -38,8 +38,7 @@ fn a_task_times_out() {
         ["TaskScheduled", "TaskTimedOut", "ExecutionFailed"]
     );
     assert_eq!(driver.cancelled, [task]);
-    let details =
-        json!({"resourceType": "lambda", "resource": "invoke", "error": "States.Timeout"});
+    let details = json!({"resourceType": "lambda", "resource": "invoke", "error": "States.Timeout"});
     assert_eq!(driver.history()[3]["taskTimedOutEventDetails"], details);
     assert_eq!(
         driver.history()[2]["taskScheduledEventDetails"]["timeoutInSeconds"],
@@ -59,18 +58,13 @@ fn heartbeats_keep_a_task_alive_but_never_past_its_timeout() {
     for _ in 0..2 {
         driver.pass(9);
         assert_eq!(
-            driver.tell(Happened::TokenHeartbeat {
-                token: token.clone()
-            }),
+            driver.tell(Happened::TokenHeartbeat { token: token.clone() }),
             None
         );
         driver.restart();
     }
     driver.pass(6);
-    assert_eq!(
-        driver.execution.token_state(&token, driver.now),
-        TokenState::Open
-    );
+    assert_eq!(driver.execution.token_state(&token, driver.now), TokenState::Open);
     driver.pass(1);
     assert_eq!(driver.failure().0, "States.Timeout");
     assert_eq!(
@@ -89,9 +83,7 @@ fn of_a_tasks_heartbeats_only_the_latest_matters() {
     let token = driver.task().token.unwrap();
     for _ in 0..3 {
         driver.pass(5);
-        driver.tell(Happened::TokenHeartbeat {
-            token: token.clone(),
-        });
+        driver.tell(Happened::TokenHeartbeat { token: token.clone() });
     }
     let beats = |entry: &asl::Entry| matches!(entry.event, asl::Event::TaskHeartbeat { .. });
     let latest = driver.journal.iter().rposition(beats).unwrap();
@@ -156,10 +148,7 @@ fn a_retried_task_has_a_new_token_and_says_so() {
     assert_eq!(second.arguments["Payload"]["retries"], 1);
     assert_ne!(second.token.as_deref(), Some(old.as_str()));
     driver.restart();
-    assert_eq!(
-        driver.execution.token_state(&old, driver.now),
-        TokenState::Closed
-    );
+    assert_eq!(driver.execution.token_state(&old, driver.now), TokenState::Closed);
     assert_eq!(
         driver.tell(Happened::TokenSucceeded {
             token: old,
@@ -267,11 +256,7 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
         None
     );
     assert_eq!(driver.tell(Happened::TaskStarted { task }), None);
-    assert_eq!(
-        driver.journal.len(),
-        handed_over,
-        "said twice, it shows once"
-    );
+    assert_eq!(driver.journal.len(), handed_over, "said twice, it shows once");
     assert!(driver.execution.open_tasks()[0].submitted);
     driver.tell(Happened::TokenSucceeded { token, output });
 
@@ -340,10 +325,6 @@ fn seconds_from_the_data_must_be_seconds() {
     ] {
         let driver = Driver::start(&definition, input);
         assert_eq!(driver.failure().0, "States.Runtime");
-        assert!(
-            driver.failure().1.ends_with(cause),
-            "{:?}",
-            driver.failure()
-        );
+        assert!(driver.failure().1.ends_with(cause), "{:?}", driver.failure());
     }
 }

@@ -19,8 +19,7 @@ fn one_state(state: &Value) -> Value {
 
 #[test]
 fn a_machine_that_is_not_whole() {
-    let required =
-        |what| format!("SCHEMA_VALIDATION_FAILED: These fields are required: [{what}] at /");
+    let required = |what| format!("SCHEMA_VALIDATION_FAILED: These fields are required: [{what}] at /");
     assert_eq!(refusal(&json!({})), required("States, StartAt"));
     assert_eq!(refusal(&json!({"StartAt": "S"})), required("States"));
     assert_eq!(
@@ -31,10 +30,7 @@ fn a_machine_that_is_not_whole() {
         refusal(&one_state(&json!({"End": true}))),
         "SCHEMA_VALIDATION_FAILED: These fields are required: [Type] at /States/S"
     );
-    assert!(
-        refusal(&json!([]))
-            .starts_with("SCHEMA_VALIDATION_FAILED: Expected value of type Object at /")
-    );
+    assert!(refusal(&json!([])).starts_with("SCHEMA_VALIDATION_FAILED: Expected value of type Object at /"));
     let not_json = Definition::parse("not a definition").unwrap_err();
     assert_eq!(not_json.diagnostics[0].code, "INVALID_JSON_DESCRIPTION");
 }
@@ -43,9 +39,7 @@ fn a_machine_that_is_not_whole() {
 fn transitions_that_lead_nowhere() {
     let pass = |next: &str| json!({"Type": "Pass", "Next": next});
     assert_eq!(
-        refusal(
-            &json!({"StartAt": "A", "States": {"A": pass("B"), "C": {"Type": "Pass", "End": true}}})
-        ),
+        refusal(&json!({"StartAt": "A", "States": {"A": pass("B"), "C": {"Type": "Pass", "End": true}}})),
         "MISSING_TRANSITION_TARGET: Missing 'Next' target: B at /States/A/Next, \
          MISSING_TRANSITION_TARGET: State \"C\" is not reachable. at /States/C"
     );
@@ -73,15 +67,10 @@ fn transitions_that_lead_nowhere() {
 
 #[test]
 fn a_branch_is_checked_like_a_machine_and_shares_its_names() {
-    let branch =
-        |name: &str| json!({"StartAt": name, "States": {name: {"Type": "Pass", "End": true}}});
-    let parallel = |branches: Value| {
-        one_state(&json!({"Type": "Parallel", "Branches": branches, "End": true}))
-    };
-    assert_eq!(
-        refusal(&parallel(json!([branch("A"), branch("B")]))),
-        "accepted"
-    );
+    let branch = |name: &str| json!({"StartAt": name, "States": {name: {"Type": "Pass", "End": true}}});
+    let parallel =
+        |branches: Value| one_state(&json!({"Type": "Parallel", "Branches": branches, "End": true}));
+    assert_eq!(refusal(&parallel(json!([branch("A"), branch("B")]))), "accepted");
     assert_eq!(
         refusal(&parallel(json!([branch("A"), branch("A")]))),
         "DUPLICATE_STATE_NAME: Duplicate State name: A at /States/S/Branches[1]/States/A"
@@ -101,9 +90,7 @@ fn fields_that_have_no_place() {
         "SCHEMA_VALIDATION_FAILED: Field 'TimeoutSeconds' is not supported at /States/S"
     );
     assert_eq!(
-        refusal(&one_state(
-            &json!({"Type": "Pass", "End": true, "Output": 3})
-        )),
+        refusal(&one_state(&json!({"Type": "Pass", "End": true, "Output": 3}))),
         "SCHEMA_VALIDATION_FAILED: The QueryLanguage is set to 'JSONPath', but field 'Output' is only supported for the 'JSONata' QueryLanguage at /States/S"
     );
     assert_eq!(
@@ -132,10 +119,7 @@ fn values_that_are_none() {
             "/States/S/Parameters",
         ),
         (json!({"Type": "Pass"}), "/States/S"),
-        (
-            json!({"Type": "Pass", "Next": "S", "End": true}),
-            "/States/S",
-        ),
+        (json!({"Type": "Pass", "Next": "S", "End": true}), "/States/S"),
         (json!({"Type": "Nap", "End": true}), "/States/S/Type"),
         (json!({"Type": "Wait", "End": true}), "/States/S"),
         (
@@ -150,10 +134,7 @@ fn values_that_are_none() {
             json!({"Type": "Wait", "End": true, "Timestamp": "2016-03-14"}),
             "/States/S/Timestamp",
         ),
-        (
-            json!({"Type": "Choice", "Choices": []}),
-            "/States/S/Choices",
-        ),
+        (json!({"Type": "Choice", "Choices": []}), "/States/S/Choices"),
         (
             json!({"Type": "Choice", "Choices": [{"Variable": "$.a", "Next": "S"}]}),
             "/States/S/Choices[0]",
@@ -185,10 +166,7 @@ fn values_that_are_none() {
             refusal.starts_with("SCHEMA_VALIDATION_FAILED: "),
             "{state}: {refusal}"
         );
-        assert!(
-            refusal.contains(&format!(" at {place}")),
-            "{state}: {refusal}"
-        );
+        assert!(refusal.contains(&format!(" at {place}")), "{state}: {refusal}");
     }
 }
 
@@ -259,10 +237,7 @@ fn what_is_not_run_yet_is_refused_by_name() {
 /// The definitions that AWS was recorded refusing. Of those that need what is not run yet only the refusal is asked
 /// for; of the others the whole text.
 #[test]
-#[expect(
-    clippy::print_stdout,
-    reason = "a skipped or partial comparison must be seen"
-)]
+#[expect(clippy::print_stdout, reason = "a skipped or partial comparison must be seen")]
 fn the_recorded_refusals() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/asl-cases/validation");
     let Ok(files) = fs::read_dir(&folder) else {
@@ -271,15 +246,11 @@ fn the_recorded_refusals() {
     };
     let (mut agree, mut out_of_scope, mut differ) = (0, 0, Vec::new());
     for file in files {
-        let case: Value =
-            serde_json::from_str(&fs::read_to_string(file.unwrap().path()).unwrap()).unwrap();
+        let case: Value = serde_json::from_str(&fs::read_to_string(file.unwrap().path()).unwrap()).unwrap();
         let expected = &case["expect"];
         let got = Definition::parse(case["definition_text"].as_str().unwrap());
-        let unsupported = |why: &asl::InvalidDefinition| {
-            why.diagnostics
-                .iter()
-                .any(|found| found.code == "NOT_SUPPORTED")
-        };
+        let unsupported =
+            |why: &asl::InvalidDefinition| why.diagnostics.iter().any(|found| found.code == "NOT_SUPPORTED");
         let same = match &got {
             Err(why) if unsupported(why) => {
                 out_of_scope += 1;

@@ -66,10 +66,7 @@ async fn an_error_of_the_function_is_told_by_header_and_body() {
         json!({"errorMessage": "no title", "errorType": "Approval.InvalidRequest"})
     );
 
-    aws.register_function(
-        "large",
-        function(|_| async { Ok("x".repeat(PAYLOAD).into()) }),
-    );
+    aws.register_function("large", function(|_| async { Ok("x".repeat(PAYLOAD).into()) }));
     let response = invoke(&aws, "large", "RequestResponse", "{}").await;
     assert!(String::from_utf8_lossy(response.body()).contains("Function.ResponseSizeTooLarge"));
 }
@@ -90,10 +87,7 @@ async fn an_asynchronous_invocation_is_tried_three_times() {
     assert_eq!(aws.activity().await.invocations, 1);
     tokio::time::sleep(Duration::from_mins(4)).await;
     assert_eq!(
-        (
-            tries.load(Ordering::SeqCst),
-            aws.activity().await.invocations
-        ),
+        (tries.load(Ordering::SeqCst), aws.activity().await.invocations),
         (3, 0)
     );
 }
@@ -121,19 +115,11 @@ async fn wrong_invocations_are_refused() {
             413,
             "RequestTooLargeException",
         ),
-        (
-            "Later",
-            "{}".to_owned(),
-            400,
-            "InvalidParameterValueException",
-        ),
+        ("Later", "{}".to_owned(), 400, "InvalidParameterValueException"),
     ] {
         let response = invoke(&aws, "echo", kind, &body).await;
         assert_eq!(
-            (
-                response.status().as_u16(),
-                header(&response, "x-amzn-errortype")
-            ),
+            (response.status().as_u16(), header(&response, "x-amzn-errortype")),
             (status, Some(error))
         );
     }
@@ -157,18 +143,11 @@ async fn a_function_outlives_its_caller() {
         }),
     );
     let call = invoke(&aws, "slow", "RequestResponse", "{}");
-    assert!(
-        tokio::time::timeout(Duration::from_secs(5), call)
-            .await
-            .is_err()
-    );
+    assert!(tokio::time::timeout(Duration::from_secs(5), call).await.is_err());
     assert_eq!(aws.activity().await.invocations, 1);
     tokio::time::sleep(Duration::from_secs(6)).await;
     assert_eq!(
-        (
-            done.load(Ordering::SeqCst),
-            aws.activity().await.invocations
-        ),
+        (done.load(Ordering::SeqCst), aws.activity().await.invocations),
         (1, 0)
     );
 }

@@ -161,10 +161,7 @@ impl Mailbox {
     pub(crate) async fn add_identity(&self, name: String) -> Result<bool, AwsError> {
         self.run(move |database| {
             database
-                .execute(
-                    "INSERT OR IGNORE INTO identities (name) VALUES (?1)",
-                    [name],
-                )
+                .execute("INSERT OR IGNORE INTO identities (name) VALUES (?1)", [name])
                 .map(|added| added == 1)
         })
         .await
@@ -183,8 +180,7 @@ impl Mailbox {
     /// By name.
     pub(crate) async fn identities(&self) -> Result<Vec<String>, AwsError> {
         self.run(|database| {
-            let mut statement =
-                database.prepare_cached("SELECT name FROM identities ORDER BY name")?;
+            let mut statement = database.prepare_cached("SELECT name FROM identities ORDER BY name")?;
             statement.query_map([], |row| row.get(0))?.collect()
         })
         .await
@@ -212,9 +208,7 @@ fn select(database: &Connection, address: Option<&str>) -> rusqlite::Result<Vec<
             "SELECT mail FROM recipients JOIN mails USING (number) WHERE address = ?1 ORDER BY number DESC"
         }
     })?;
-    let rows = statement.query_map([address.map(str::to_lowercase)], |row| {
-        row.get::<_, String>(0)
-    })?;
+    let rows = statement.query_map([address.map(str::to_lowercase)], |row| row.get::<_, String>(0))?;
     rows.map(|json| serde_json::from_str(&json?).map_err(into_sql))
         .collect()
 }

@@ -90,19 +90,12 @@ pub(crate) async fn respond(mailbox: &Mailbox, request: &Request<Bytes>) -> Resp
     })
 }
 
-async fn list(
-    mailbox: &Mailbox,
-    address: Option<String>,
-    json: bool,
-) -> Result<Response<Bytes>, AwsError> {
+async fn list(mailbox: &Mailbox, address: Option<String>, json: bool) -> Result<Response<Bytes>, AwsError> {
     let mails = mailbox.mails(address.clone()).await?;
     if json {
         return Ok(as_json(&json!({"mails": mails})));
     }
-    Ok(html(
-        StatusCode::OK,
-        MailboxPage { address, mails }.render(),
-    ))
+    Ok(html(StatusCode::OK, MailboxPage { address, mails }.render()))
 }
 
 async fn one(mailbox: &Mailbox, id: &str, json: bool) -> Result<Response<Bytes>, AwsError> {
@@ -126,11 +119,7 @@ async fn one(mailbox: &Mailbox, id: &str, json: bool) -> Result<Response<Bytes>,
 }
 
 async fn body(mailbox: &Mailbox, id: &str) -> Result<Response<Bytes>, AwsError> {
-    let Some(content) = mailbox
-        .mail(id.to_owned())
-        .await?
-        .and_then(|mail| mail.html)
-    else {
+    let Some(content) = mailbox.mail(id.to_owned()).await?.and_then(|mail| mail.html) else {
         return Ok(html(StatusCode::NOT_FOUND, MissingPage {}.render()));
     };
     let mut response = html(StatusCode::OK, Ok(with_links_for_the_window(&content)));
@@ -223,8 +212,8 @@ mod tests {
     async fn aws() -> (AwsLocal, Mail) {
         let options = Options::in_memory(|| "2026-11-21T09:00:00Z".parse().expect("a time"));
         let aws = AwsLocal::start(options).await.expect("it starts");
-        let identity = Request::post("/v2/email/identities")
-            .body(r#"{"EmailIdentity": "no-reply@example.com"}"#.into());
+        let identity =
+            Request::post("/v2/email/identities").body(r#"{"EmailIdentity": "no-reply@example.com"}"#.into());
         assert_eq!(aws.handle(identity.expect("a request")).await.status(), 200);
         let body = json!({
             "FromEmailAddress": "no-reply@example.com",
@@ -277,10 +266,7 @@ mod tests {
             shown.contains(r#"<a href="https://example.com/s/x?a=1"#),
             "{shown}"
         );
-        assert!(
-            !shown.contains("<b>now") && !shown.contains("<script"),
-            "{shown}"
-        );
+        assert!(!shown.contains("<b>now") && !shown.contains("<script"), "{shown}");
         let (status, policy, body) = get(&aws, &format!("{page}/html"), "text/html").await;
         assert_eq!((status, policy.as_str()), (200, MAIL_POLICY));
         assert!(

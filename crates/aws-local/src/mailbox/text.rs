@@ -66,7 +66,8 @@ mod tests {
 
     #[test]
     fn links_end_before_a_sentences_punctuation() {
-        let text = "See https://example.com/s/abc_-1. Or (http://example.com/a(b)c), please\nhttps://x/?a=1&b=2";
+        let text =
+            "See https://example.com/s/abc_-1. Or (http://example.com/a(b)c), please\nhttps://x/?a=1&b=2";
         assert_eq!(
             links(text),
             [

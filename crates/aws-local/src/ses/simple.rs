@@ -27,11 +27,7 @@ const OURS: [&str; 12] = [
     "to",
 ];
 
-pub(super) fn mail(
-    request: &SendEmail,
-    simple: &Simple,
-    envelope: Envelope,
-) -> Result<Mail, AwsError> {
+pub(super) fn mail(request: &SendEmail, simple: &Simple, envelope: Envelope) -> Result<Mail, AwsError> {
     let from = request
         .from_email_address
         .as_deref()

@@ -10,10 +10,7 @@ use crate::{AwsLocal, Options};
 async fn aws() -> AwsLocal {
     let aws = empty().await;
     let identity = json!({"EmailIdentity": "example.com"});
-    assert_eq!(
-        call(&aws, "POST", "/v2/email/identities", identity).await.0,
-        200
-    );
+    assert_eq!(call(&aws, "POST", "/v2/email/identities", identity).await.0, 200);
     aws
 }
 
@@ -91,12 +88,7 @@ async fn a_raw_mail_is_read() {
                 --b\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment; filename=\"a.pdf\"\r\n\r\nPDF\r\n--b--\r\n";
     let data = data_encoding::BASE64.encode(mime.as_bytes());
     let body = json!({"Content": {"Raw": {"Data": data}}});
-    assert_eq!(
-        call(&aws, "POST", "/v2/email/outbound-emails", body)
-            .await
-            .0,
-        200
-    );
+    assert_eq!(call(&aws, "POST", "/v2/email/outbound-emails", body).await.0, 200);
     let mails = aws.mails();
     let mail = &mails[0];
     assert_eq!(mail.from, "Alice <alice@example.com>");
@@ -154,11 +146,7 @@ async fn what_aws_refuses_is_refused() {
     ] {
         let shown = body.to_string();
         let (status, kind, _) = call(&aws, "POST", "/v2/email/outbound-emails", body).await;
-        assert_eq!(
-            (status, kind.as_str()),
-            (400, "BadRequestException"),
-            "{shown}"
-        );
+        assert_eq!((status, kind.as_str()), (400, "BadRequestException"), "{shown}");
     }
     let large = changed(
         &format!("{simple}/Body/Text/Data"),
@@ -166,7 +154,8 @@ async fn what_aws_refuses_is_refused() {
     );
     let (status, kind, _) = call(&aws, "POST", "/v2/email/outbound-emails", large).await;
     assert_eq!((status, kind.as_str()), (400, "MessageRejected"));
-    let template = json!({"FromEmailAddress": "a@example.com", "Content": {"Template": {"TemplateName": "t"}}});
+    let template =
+        json!({"FromEmailAddress": "a@example.com", "Content": {"Template": {"TemplateName": "t"}}});
     let (status, kind, _) = call(&aws, "POST", "/v2/email/outbound-emails", template).await;
     assert_eq!((status, kind.as_str()), (501, "UnsupportedOperation"));
     assert_eq!(aws.mails(), []);
@@ -178,24 +167,12 @@ async fn identities_are_kept() {
     let create = |name: &str| json!({"EmailIdentity": name});
     for name in ["example.com", "bob@example.com", "alice@example.com"] {
         let (status, _, answer) = call(&aws, "POST", "/v2/email/identities", create(name)).await;
-        assert_eq!(
-            (status, &answer["VerifiedForSendingStatus"]),
-            (200, &json!(true))
-        );
+        assert_eq!((status, &answer["VerifiedForSendingStatus"]), (200, &json!(true)));
     }
     let again = call(&aws, "POST", "/v2/email/identities", create("example.com")).await;
     assert_eq!((again.0, again.1.as_str()), (400, "AlreadyExistsException"));
-    let (_, _, page) = call(
-        &aws,
-        "POST",
-        "/v2/email/list-identities",
-        json!({"PageSize": 2}),
-    )
-    .await;
-    assert_eq!(
-        page["EmailIdentities"][1]["IdentityName"],
-        "bob@example.com"
-    );
+    let (_, _, page) = call(&aws, "POST", "/v2/email/list-identities", json!({"PageSize": 2})).await;
+    assert_eq!(page["EmailIdentities"][1]["IdentityName"], "bob@example.com");
     let next = json!({"NextToken": page["NextToken"], "PageSize": 2});
     let (_, _, page) = call(&aws, "POST", "/v2/email/list-identities", next).await;
     assert_eq!(page["EmailIdentities"][0]["IdentityType"], "DOMAIN");
@@ -208,13 +185,7 @@ async fn identities_are_kept() {
     )
     .await;
     assert_eq!(status, 200);
-    let (status, kind, _) = call(
-        &aws,
-        "GET",
-        "/v2/email/identities/bob%40example.com",
-        Value::Null,
-    )
-    .await;
+    let (status, kind, _) = call(&aws, "GET", "/v2/email/identities/bob%40example.com", Value::Null).await;
     assert_eq!((status, kind.as_str()), (404, "NotFoundException"));
     let (_, _, account) = call(&aws, "GET", "/v2/email/account", Value::Null).await;
     assert_eq!(account["SendingEnabled"], true);
@@ -232,15 +203,11 @@ async fn a_sender_must_be_an_identity_by_address_or_domain() {
     ] {
         let aws = empty().await;
         let create = json!({"EmailIdentity": identity});
-        assert_eq!(
-            call(&aws, "POST", "/v2/email/identities", create).await.0,
-            200
-        );
+        assert_eq!(call(&aws, "POST", "/v2/email/identities", create).await.0, 200);
         let (status, _, body) = call(&aws, "POST", "/v2/email/outbound-emails", mail()).await;
         assert_eq!(status, expected, "{identity}: {body}");
     }
-    let (status, kind, body) =
-        call(&empty().await, "POST", "/v2/email/outbound-emails", mail()).await;
+    let (status, kind, body) = call(&empty().await, "POST", "/v2/email/outbound-emails", mail()).await;
     assert_eq!((status, kind.as_str()), (400, "MessageRejected"));
     let message = body["message"].as_str().unwrap_or_default();
     assert!(

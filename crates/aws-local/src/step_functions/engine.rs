@@ -11,9 +11,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use asl::{
-    Command, Definition, Execution, Happened, Identity, Refused, StartTask, Status, Step, TaskId,
-};
+use asl::{Command, Definition, Execution, Happened, Identity, Refused, StartTask, Status, Step, TaskId};
 use jiff::Timestamp;
 use tokio::sync::Mutex as AsyncMutex;
 
@@ -143,10 +141,7 @@ impl Engine {
             return Ok(Err(other));
         }
         self.go_on(id, &execution, started);
-        *live = Some(Live {
-            execution,
-            steps: 1,
-        });
+        *live = Some(Live { execution, steps: 1 });
         self.release(id, &slot, live);
         Ok(Ok(()))
     }
@@ -172,10 +167,7 @@ impl Engine {
         happened: Happened,
     ) -> Result<Option<Refused>, AwsError> {
         // Taken out until the step is durable: after a failure the journal is what counts.
-        let Live {
-            mut execution,
-            steps,
-        } = match live.take() {
+        let Live { mut execution, steps } = match live.take() {
             Some(live) => live,
             None => self.load(id).await?,
         };
@@ -200,12 +192,7 @@ impl Engine {
     }
 
     /// Says of each task that is to be started that it has, so that both are one entry in the file.
-    fn tell_started(
-        &self,
-        execution: &mut Execution,
-        step: &mut Step,
-        now: Timestamp,
-    ) -> Vec<StartTask> {
+    fn tell_started(&self, execution: &mut Execution, step: &mut Step, now: Timestamp) -> Vec<StartTask> {
         let mut started = Vec::new();
         for command in std::mem::take(&mut step.commands) {
             if let Command::StartTask(task) = command {
@@ -237,10 +224,7 @@ impl Engine {
             // A result isn't given up: the disk may have room again in a while.
             while let Err(error) = engine.happen(id, happened.clone()).await {
                 let code = error.code();
-                tracing::debug!(
-                    aws.error.code = code,
-                    "a task's result could not be kept yet"
-                );
+                tracing::debug!(aws.error.code = code, "a task's result could not be kept yet");
                 tokio::time::sleep(AGAIN).await;
             }
             lock(&engine.running).remove(&key);
@@ -289,8 +273,8 @@ impl Engine {
             .store
             .read(move |connection| machines::definition(connection, revision))
             .await?;
-        let definition = Definition::parse(&text)
-            .map_err(|error| AwsError::internal("InternalServerError", error))?;
+        let definition =
+            Definition::parse(&text).map_err(|error| AwsError::internal("InternalServerError", error))?;
         let definition = Arc::new(definition);
         let mut definitions = lock(&self.definitions);
         if definitions.len() >= DEFINITIONS {

@@ -70,8 +70,7 @@ pub(super) async fn start(engine: &Arc<Engine>, request: &Request) -> Result<Ans
 
 pub(super) async fn describe(engine: &Engine, request: &Request) -> Result<Answer, AwsError> {
     let record = find(engine, request).await?;
-    let with_data =
-        request.word("includedData", &["ALL_DATA", "METADATA_ONLY"])? != Some("METADATA_ONLY");
+    let with_data = request.word("includedData", &["ALL_DATA", "METADATA_ONLY"])? != Some("METADATA_ONLY");
     let redrivable = matches!(record.status.as_str(), "FAILED" | "TIMED_OUT" | "ABORTED");
     let mut answer = summary(&record);
     if with_data {
@@ -177,15 +176,7 @@ pub(super) async fn list(engine: &Engine, request: &Request) -> Result<Answer, A
     let machine = machines::find(engine, request).await?;
     let mut records = engine
         .store
-        .read(move |connection| {
-            kept::list(
-                connection,
-                &machine.arn,
-                status.as_deref(),
-                before,
-                size + 1,
-            )
-        })
+        .read(move |connection| kept::list(connection, &machine.arn, status.as_deref(), before, size + 1))
         .await?;
     let more = records.len() > size;
     records.truncate(size);

@@ -137,10 +137,7 @@ pub(super) async fn describe(engine: &Engine, request: &Request) -> Result<Answe
 }
 
 /// The machine as it was when the execution began.
-pub(super) async fn describe_for_execution(
-    engine: &Engine,
-    request: &Request,
-) -> Result<Answer, AwsError> {
+pub(super) async fn describe_for_execution(engine: &Engine, request: &Request) -> Result<Answer, AwsError> {
     let execution = super::executions::find(engine, request).await?;
     let found = engine.store.read(move |connection| {
         let (definition, role) = kept::revision(connection, execution.revision)?;

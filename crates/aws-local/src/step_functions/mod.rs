@@ -46,17 +46,9 @@ impl StepFunctions {
         tasks: Arc<Tasks>,
     ) -> Result<StepFunctions, StartError> {
         let store = Store::open(place)?;
-        let last_id = store
-            .read(store::executions::last_id)
-            .await
-            .map_err(unreadable)?;
-        let unfinished = store
-            .read(store::executions::waiting)
-            .await
-            .map_err(unreadable)?;
-        let engine = Arc::new(Engine::new(
-            source, store, lambda, tasks, last_id, unfinished,
-        ));
+        let last_id = store.read(store::executions::last_id).await.map_err(unreadable)?;
+        let unfinished = store.read(store::executions::waiting).await.map_err(unreadable)?;
+        let engine = Arc::new(Engine::new(source, store, lambda, tasks, last_id, unfinished));
         engine.tasks.spawn(timers::run(Arc::clone(&engine)));
         Ok(StepFunctions { engine })
     }
@@ -72,58 +64,64 @@ impl StepFunctions {
         match operation {
             "DescribeStateMachine" => machines::describe(&engine, &request).await,
             "ListStateMachines" => machines::list(&engine, &request).await,
-            "DescribeStateMachineForExecution" => {
-                machines::describe_for_execution(&engine, &request).await
-            }
+            "DescribeStateMachineForExecution" => machines::describe_for_execution(&engine, &request).await,
             "DescribeExecution" => executions::describe(&engine, &request).await,
             "GetExecutionHistory" => executions::history(&engine, &request).await,
             "ListExecutions" => executions::list(&engine, &request).await,
             "CreateStateMachine" => {
-                whole(&self.engine, async move {
-                    machines::create(&engine, &request).await
-                })
+                whole(
+                    &self.engine,
+                    async move { machines::create(&engine, &request).await },
+                )
                 .await
             }
             "UpdateStateMachine" => {
-                whole(&self.engine, async move {
-                    machines::update(&engine, &request).await
-                })
+                whole(
+                    &self.engine,
+                    async move { machines::update(&engine, &request).await },
+                )
                 .await
             }
             "DeleteStateMachine" => {
-                whole(&self.engine, async move {
-                    machines::delete(&engine, &request).await
-                })
+                whole(
+                    &self.engine,
+                    async move { machines::delete(&engine, &request).await },
+                )
                 .await
             }
             "StartExecution" => {
-                whole(&self.engine, async move {
-                    executions::start(&engine, &request).await
-                })
+                whole(
+                    &self.engine,
+                    async move { executions::start(&engine, &request).await },
+                )
                 .await
             }
             "StopExecution" => {
-                whole(&self.engine, async move {
-                    executions::stop(&engine, &request).await
-                })
+                whole(
+                    &self.engine,
+                    async move { executions::stop(&engine, &request).await },
+                )
                 .await
             }
             "SendTaskSuccess" => {
-                whole(&self.engine, async move {
-                    tokens::success(&engine, &request).await
-                })
+                whole(
+                    &self.engine,
+                    async move { tokens::success(&engine, &request).await },
+                )
                 .await
             }
             "SendTaskFailure" => {
-                whole(&self.engine, async move {
-                    tokens::failure(&engine, &request).await
-                })
+                whole(
+                    &self.engine,
+                    async move { tokens::failure(&engine, &request).await },
+                )
                 .await
             }
             "SendTaskHeartbeat" => {
-                whole(&self.engine, async move {
-                    tokens::heartbeat(&engine, &request).await
-                })
+                whole(
+                    &self.engine,
+                    async move { tokens::heartbeat(&engine, &request).await },
+                )
                 .await
             }
             _ => Err(AwsError::not_embedded("Step Functions", operation)),

@@ -26,12 +26,10 @@ impl Engine {
         } = task;
         let result = match &resource {
             Resource::Function { arn } => self.function(arn, arguments).await,
-            Resource::Service {
-                service, action, ..
-            } if service == "lambda" && action == "invoke" => self.lambda_invoke(arguments).await,
-            Resource::Service {
-                service, action, ..
-            } => Err(Failed {
+            Resource::Service { service, action, .. } if service == "lambda" && action == "invoke" => {
+                self.lambda_invoke(arguments).await
+            }
+            Resource::Service { service, action, .. } => Err(Failed {
                 error: "States.Runtime".to_owned(),
                 cause: format!("{service}:{action} isn't part of the embedded AWS"),
             }),
@@ -67,11 +65,7 @@ impl Engine {
             });
         };
         let payload = arguments["Payload"].take();
-        let payload = if payload.is_null() {
-            json!({})
-        } else {
-            payload
-        };
+        let payload = if payload.is_null() { json!({}) } else { payload };
         if arguments["InvocationType"] == "Event" {
             let accepted = self.lambda.accept(&name, payload, &request_id);
             accepted.map_err(|refused| refusal(&refused, &request_id))?;

@@ -101,14 +101,8 @@ pub(super) async fn run(engine: Arc<Engine>) {
             let at_work = Arc::clone(&engine);
             engine.tasks.spawn(async move {
                 let _permit = permit;
-                if at_work
-                    .happen(execution, Happened::TimerFired)
-                    .await
-                    .is_err()
-                {
-                    at_work
-                        .timers
-                        .set(execution, Some(at_work.source.now() + AGAIN));
+                if at_work.happen(execution, Happened::TimerFired).await.is_err() {
+                    at_work.timers.set(execution, Some(at_work.source.now() + AGAIN));
                 }
             });
         }
@@ -118,9 +112,8 @@ pub(super) async fn run(engine: Arc<Engine>) {
             Some(next) => {
                 // Rounded up to the clock's milliseconds, so that it has come when we look.
                 let wait = next.duration_since(engine.source.now()).as_nanos().max(0);
-                let wait = Duration::from_millis(
-                    u64::try_from((wait + 999_999) / 1_000_000).unwrap_or(u64::MAX),
-                );
+                let wait =
+                    Duration::from_millis(u64::try_from((wait + 999_999) / 1_000_000).unwrap_or(u64::MAX));
                 tokio::select! {
                     () = tokio::time::sleep(wait) => {}
                     () = changed => {}

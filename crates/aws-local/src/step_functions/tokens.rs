@@ -17,19 +17,11 @@ pub(super) async fn success(engine: &Arc<Engine>, request: &Request) -> Result<A
     let token = request.required("taskToken", TOKEN)?.to_owned();
     let Some(output) = request.data("output", DATA)? else {
         request.required("output", DATA)?;
-        return Err(AwsError::new(
-            "InvalidOutput",
-            "Invalid Output: 'Invalid output'",
-        ));
+        return Err(AwsError::new("InvalidOutput", "Invalid Output: 'Invalid output'"));
     };
     let output = serde_json::from_str(output)
         .map_err(|error| AwsError::new("InvalidOutput", format!("Invalid Output: '{error}'")))?;
-    answer(
-        engine,
-        token.clone(),
-        Happened::TokenSucceeded { token, output },
-    )
-    .await
+    answer(engine, token.clone(), Happened::TokenSucceeded { token, output }).await
 }
 
 pub(super) async fn failure(engine: &Arc<Engine>, request: &Request) -> Result<Answer, AwsError> {
@@ -39,11 +31,7 @@ pub(super) async fn failure(engine: &Arc<Engine>, request: &Request) -> Result<A
     answer(
         engine,
         token.clone(),
-        Happened::TokenFailed {
-            token,
-            error,
-            cause,
-        },
+        Happened::TokenFailed { token, error, cause },
     )
     .await
 }
@@ -54,11 +42,7 @@ pub(super) async fn heartbeat(engine: &Arc<Engine>, request: &Request) -> Result
 }
 
 /// Tells the execution that waits for `token`. AWS answers one that is over like one that timed out.
-async fn answer(
-    engine: &Arc<Engine>,
-    token: String,
-    happened: Happened,
-) -> Result<Answer, AwsError> {
+async fn answer(engine: &Arc<Engine>, token: String, happened: Happened) -> Result<Answer, AwsError> {
     let execution = engine
         .store
         .read(move |connection| kept::by_token(connection, &token))

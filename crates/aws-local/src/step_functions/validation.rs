@@ -144,13 +144,9 @@ pub(super) fn invalid_token() -> AwsError {
 /// Names of machines and executions: no space, no bracket, no wildcard, none of the characters that mean
 /// something in an ARN or a URL, no control character.
 pub(super) fn name(name: &str) -> Result<(), AwsError> {
-    let forbidden =
-        |c: char| c.is_whitespace() || c.is_control() || "<>{}[]?*\"#%\\^|~`$&,;:/".contains(c);
+    let forbidden = |c: char| c.is_whitespace() || c.is_control() || "<>{}[]?*\"#%\\^|~`$&,;:/".contains(c);
     if name.chars().any(forbidden) || !name.is_ascii() {
-        return Err(AwsError::new(
-            "InvalidName",
-            format!("Invalid Name: '{name}'"),
-        ));
+        return Err(AwsError::new("InvalidName", format!("Invalid Name: '{name}'")));
     }
     Ok(())
 }
@@ -177,10 +173,7 @@ pub(super) fn role(role: &str) -> Result<(), AwsError> {
     let parts: Vec<&str> = role.split(':').collect();
     match parts.as_slice() {
         ["arn", _, "iam", _, _, resource] if resource.starts_with("role/") => Ok(()),
-        ["arn", ..] => Err(AwsError::new(
-            "InvalidArn",
-            format!("Invalid Role Arn: '{role}'"),
-        )),
+        ["arn", ..] => Err(AwsError::new("InvalidArn", format!("Invalid Role Arn: '{role}'"))),
         _ => Err(AwsError::new(
             "InvalidArn",
             format!("Invalid Arn: 'Invalid ARN prefix: {role}'"),

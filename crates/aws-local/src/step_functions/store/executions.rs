@@ -136,8 +136,7 @@ pub(crate) fn append(transaction: &Transaction<'_>, step: &Progress) -> rusqlite
             step.steps + 1,
         ])?;
     if end.is_some() {
-        let mut statement =
-            transaction.prepare_cached("SELECT machine FROM executions WHERE id = ?1")?;
+        let mut statement = transaction.prepare_cached("SELECT machine FROM executions WHERE id = ?1")?;
         let machine: String = statement.query_row([step.execution], |row| row.get(0))?;
         machines::sweep(transaction, &machine)?;
     }
@@ -145,34 +144,22 @@ pub(crate) fn append(transaction: &Transaction<'_>, step: &Progress) -> rusqlite
 }
 
 /// The revision an execution runs, and its journal with the number of steps.
-pub(crate) fn load(
-    connection: &Connection,
-    execution: i64,
-) -> rusqlite::Result<(i64, Vec<Entry>, i64)> {
-    let mut statement =
-        connection.prepare_cached("SELECT revision FROM executions WHERE id = ?1")?;
+pub(crate) fn load(connection: &Connection, execution: i64) -> rusqlite::Result<(i64, Vec<Entry>, i64)> {
+    let mut statement = connection.prepare_cached("SELECT revision FROM executions WHERE id = ?1")?;
     let revision = statement.query_row([execution], |row| row.get(0))?;
     let (entries, steps) = journal(connection, execution)?;
     Ok((revision, entries, steps))
 }
 
-pub(crate) fn journal(
-    connection: &Connection,
-    execution: i64,
-) -> rusqlite::Result<(Vec<Entry>, i64)> {
-    let mut statement = connection
-        .prepare_cached("SELECT entries FROM journal WHERE execution = ?1 ORDER BY step")?;
+pub(crate) fn journal(connection: &Connection, execution: i64) -> rusqlite::Result<(Vec<Entry>, i64)> {
+    let mut statement =
+        connection.prepare_cached("SELECT entries FROM journal WHERE execution = ?1 ORDER BY step")?;
     let mut rows = statement.query([execution])?;
     let (mut entries, mut steps) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
-        let step: Vec<Entry> =
-            serde_json::from_str(row.get_ref(0)?.as_str()?).map_err(|error| {
-                rusqlite::Error::FromSqlConversionFailure(
-                    0,
-                    rusqlite::types::Type::Text,
-                    error.into(),
-                )
-            })?;
+        let step: Vec<Entry> = serde_json::from_str(row.get_ref(0)?.as_str()?).map_err(|error| {
+            rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, error.into())
+        })?;
         entries.extend(step);
         steps += 1;
     }
@@ -181,14 +168,13 @@ pub(crate) fn journal(
 
 /// The execution that gave out a token, if one did.
 pub(crate) fn by_token(connection: &Connection, token: &str) -> rusqlite::Result<Option<i64>> {
-    let mut statement =
-        connection.prepare_cached("SELECT execution FROM tokens WHERE token = ?1")?;
+    let mut statement = connection.prepare_cached("SELECT execution FROM tokens WHERE token = ?1")?;
     statement.query_row([token], |row| row.get(0)).optional()
 }
 
 pub(crate) fn waiting(connection: &Connection) -> rusqlite::Result<Vec<Waiting>> {
-    let mut statement = connection
-        .prepare_cached("SELECT id, timer, calls FROM executions WHERE status = 'RUNNING'")?;
+    let mut statement =
+        connection.prepare_cached("SELECT id, timer, calls FROM executions WHERE status = 'RUNNING'")?;
     let waiting = |row: &Row<'_>| {
         let timer: Option<i64> = row.get(1)?;
         let calls: i64 = row.get(2)?;

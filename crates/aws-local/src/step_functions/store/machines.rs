@@ -32,16 +32,10 @@ pub(crate) fn find(connection: &Connection, arn: &str) -> rusqlite::Result<Optio
 }
 
 /// Those with names above `after`, by name.
-pub(crate) fn list(
-    connection: &Connection,
-    after: &str,
-    limit: usize,
-) -> rusqlite::Result<Vec<Machine>> {
+pub(crate) fn list(connection: &Connection, after: &str, limit: usize) -> rusqlite::Result<Vec<Machine>> {
     let mut statement =
         connection.prepare_cached(&format!("{SELECT} WHERE name > ?1 ORDER BY name LIMIT ?2"))?;
-    statement
-        .query_map(params![after, limit], machine)?
-        .collect()
+    statement.query_map(params![after, limit], machine)?.collect()
 }
 
 /// Adds a machine; its `revision` is given here.
@@ -82,10 +76,7 @@ pub(crate) fn update(transaction: &Transaction<'_>, machine: &Machine) -> rusqli
 
 /// Removes a machine, or marks it for removal while executions run.
 pub(crate) fn delete(transaction: &Transaction<'_>, arn: &str) -> rusqlite::Result<()> {
-    transaction.execute(
-        "UPDATE machines SET status = 'DELETING' WHERE arn = ?1",
-        [arn],
-    )?;
+    transaction.execute("UPDATE machines SET status = 'DELETING' WHERE arn = ?1", [arn])?;
     sweep(transaction, arn)
 }
 
@@ -101,18 +92,13 @@ pub(crate) fn sweep(transaction: &Transaction<'_>, arn: &str) -> rusqlite::Resul
 }
 
 pub(crate) fn definition(connection: &Connection, revision: i64) -> rusqlite::Result<String> {
-    let mut statement =
-        connection.prepare_cached("SELECT definition FROM revisions WHERE id = ?1")?;
+    let mut statement = connection.prepare_cached("SELECT definition FROM revisions WHERE id = ?1")?;
     statement.query_row([revision], |row| row.get(0))
 }
 
 /// The definition and the role of a revision.
-pub(crate) fn revision(
-    connection: &Connection,
-    revision: i64,
-) -> rusqlite::Result<(String, String)> {
-    let mut statement =
-        connection.prepare_cached("SELECT definition, role FROM revisions WHERE id = ?1")?;
+pub(crate) fn revision(connection: &Connection, revision: i64) -> rusqlite::Result<(String, String)> {
+    let mut statement = connection.prepare_cached("SELECT definition, role FROM revisions WHERE id = ?1")?;
     statement.query_row([revision], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 

@@ -140,11 +140,7 @@ impl Store {
 }
 
 /// Writes what is queued until the store is gone. What is then still queued nobody waits for.
-async fn write_all(
-    place: Place,
-    connection: Connection,
-    mut changes: mpsc::UnboundedReceiver<Change>,
-) {
+async fn write_all(place: Place, connection: Connection, mut changes: mpsc::UnboundedReceiver<Change>) {
     let mut connection = connection;
     while let Some(first) = changes.recv().await {
         let mut batch = vec![first];
@@ -170,10 +166,7 @@ async fn write_all(
 /// Makes all changes of a batch in one transaction. When the commit fails their callers' channels close.
 fn commit(connection: &Connection, batch: Vec<Change>) -> rusqlite::Result<Vec<Told>> {
     let transaction = connection.unchecked_transaction()?;
-    let told = batch
-        .into_iter()
-        .map(|change| change(&transaction))
-        .collect();
+    let told = batch.into_iter().map(|change| change(&transaction)).collect();
     transaction.commit()?;
     Ok(told)
 }
@@ -183,24 +176,17 @@ fn apart<T>(
     transaction: &Transaction<'_>,
     change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
-    transaction
-        .prepare_cached("SAVEPOINT change")?
-        .execute([])?;
+    transaction.prepare_cached("SAVEPOINT change")?.execute([])?;
     let result = change(transaction);
     if result.is_err() {
-        transaction
-            .prepare_cached("ROLLBACK TO change")?
-            .execute([])?;
+        transaction.prepare_cached("ROLLBACK TO change")?.execute([])?;
     }
     transaction.prepare_cached("RELEASE change")?.execute([])?;
     result
 }
 
 fn not_committed() -> AwsError {
-    AwsError::internal(
-        "InternalServerError",
-        "the executions' file can't be written to",
-    )
+    AwsError::internal("InternalServerError", "the executions' file can't be written to")
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]

@@ -5,8 +5,7 @@ use super::*;
 #[tokio::test(start_paused = true)]
 async fn starting_is_idempotent_by_name_while_it_runs() {
     let aws = AwsLocal::start(options(None)).await.expect("it starts");
-    let wait =
-        json!({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 60, "End": true}}});
+    let wait = json!({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 60, "End": true}}});
     let machine = create(&aws, "wait", &wait).await;
     let body = |input: &str| json!({"stateMachineArn": machine, "name": "one", "input": input});
     let first = ok(&aws, "StartExecution", body("{}")).await;
@@ -36,11 +35,7 @@ async fn starting_is_idempotent_by_name_while_it_runs() {
     )
     .await;
     assert_eq!(
-        (
-            &described["status"],
-            &described["error"],
-            &described["cause"]
-        ),
+        (&described["status"], &described["error"], &described["cause"]),
         (&json!("ABORTED"), &json!("Why"), &json!("because"))
     );
     assert_eq!(aws.activity().await.next_timer, None);
@@ -55,8 +50,7 @@ async fn machines_are_created_changed_and_deleted() {
         machine,
         "the same again is the same"
     );
-    let wait =
-        json!({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 60, "End": true}}});
+    let wait = json!({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 60, "End": true}}});
     let body = json!({"name": "pass", "definition": wait.to_string(), "roleArn": ROLE});
     assert!(
         refused(&aws, "CreateStateMachine", body)
@@ -69,31 +63,16 @@ async fn machines_are_created_changed_and_deleted() {
         ok(&aws, "UpdateStateMachine", update).await["revisionId"],
         updated["revisionId"]
     );
-    let described = ok(
-        &aws,
-        "DescribeStateMachine",
-        json!({"stateMachineArn": machine}),
-    )
-    .await;
+    let described = ok(&aws, "DescribeStateMachine", json!({"stateMachineArn": machine})).await;
     assert_eq!(described["definition"], wait.to_string());
     assert_eq!(described["revisionId"], updated["revisionId"]);
 
     let execution = start(&aws, &machine, &json!({})).await;
-    ok(
-        &aws,
-        "DeleteStateMachine",
-        json!({"stateMachineArn": machine}),
-    )
-    .await;
+    ok(&aws, "DeleteStateMachine", json!({"stateMachineArn": machine})).await;
     let more = refused(&aws, "StartExecution", json!({"stateMachineArn": machine})).await;
     assert!(more.starts_with("StateMachineDeleting"), "{more}");
     assert_eq!(ended(&aws, &execution).await["status"], "SUCCEEDED");
-    let gone = refused(
-        &aws,
-        "DescribeStateMachine",
-        json!({"stateMachineArn": machine}),
-    )
-    .await;
+    let gone = refused(&aws, "DescribeStateMachine", json!({"stateMachineArn": machine})).await;
     assert!(gone.starts_with("StateMachineDoesNotExist"), "{gone}");
     let of_execution = json!({"executionArn": execution});
     let described = ok(&aws, "DescribeStateMachineForExecution", of_execution).await;
@@ -163,7 +142,8 @@ async fn lists_and_histories_come_in_pages() {
 async fn wrong_requests_get_awss_errors() {
     let aws = AwsLocal::start(options(None)).await.expect("it starts");
     let machine = create(&aws, "pass", &pass()).await;
-    let create = |name: &str, definition: &str| json!({"name": name, "definition": definition, "roleArn": ROLE});
+    let create =
+        |name: &str, definition: &str| json!({"name": name, "definition": definition, "roleArn": ROLE});
     let none = "arn:aws:states:us-east-1:123456789012:stateMachine:none";
     for (operation, body, expected) in [
         (
@@ -221,11 +201,7 @@ async fn wrong_requests_get_awss_errors() {
             json!({"stateMachineArn": machine, "input": format!("\"{}\"", "x".repeat(262_143))}),
             "ValidationException",
         ),
-        (
-            "DescribeExecution",
-            json!({"executionArn": none}),
-            "InvalidArn",
-        ),
+        ("DescribeExecution", json!({"executionArn": none}), "InvalidArn"),
         (
             "ListExecutions",
             json!({"stateMachineArn": machine, "statusFilter": "succeeded"}),
@@ -261,14 +237,9 @@ async fn wrong_requests_get_awss_errors() {
         assert!(error.starts_with(expected), "{operation}: {error}");
     }
     let request = http::Request::post("/").header("x-amz-target", "AWSStepFunctions.TestState");
-    let response = aws
-        .handle(request.body("{}".into()).expect("a request"))
-        .await;
+    let response = aws.handle(request.body("{}".into()).expect("a request")).await;
     assert_eq!(response.status(), 501);
-    assert!(
-        String::from_utf8_lossy(response.body())
-            .contains("TestState of Step Functions isn't part of")
-    );
+    assert!(String::from_utf8_lossy(response.body()).contains("TestState of Step Functions isn't part of"));
     assert_eq!(
         ok(&aws, "ListStateMachines", json!({})).await["stateMachines"]
             .as_array()

@@ -66,8 +66,7 @@ async fn a_killed_execution_goes_on() {
 #[tokio::test(start_paused = true)]
 async fn a_timer_that_passed_while_nobody_ran_fires_late() {
     let folder = crate::testing::folder("timers");
-    let definition =
-        json!({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 3600, "End": true}}});
+    let definition = json!({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 3600, "End": true}}});
     let first = options(Some(folder.path()));
     let aws = AwsLocal::start(first.clone()).await.expect("it starts");
     let machine = create(&aws, "wait", &definition).await;
@@ -140,25 +139,13 @@ async fn killed_at_any_moment_it_ends_the_same() {
         let described = ended(&aws, execution).await;
         let expected = json!({"n": n, "both": [{"n": n}, {"n": n}]});
         assert_eq!(described["output"], expected.to_string(), "{described}");
-        let history = ok(
-            &aws,
-            "GetExecutionHistory",
-            json!({"executionArn": execution}),
-        )
-        .await;
+        let history = ok(&aws, "GetExecutionHistory", json!({"executionArn": execution})).await;
         let events = history["events"].as_array().expect("events");
-        let ids: Vec<_> = events
-            .iter()
-            .filter_map(|event| event["id"].as_u64())
-            .collect();
+        let ids: Vec<_> = events.iter().filter_map(|event| event["id"].as_u64()).collect();
         assert_eq!(ids, (1..=ids.len() as u64).collect::<Vec<_>>());
         let of = |kind: &str| events.iter().filter(|event| event["type"] == kind).count();
         assert_eq!(
-            (
-                of("TaskSucceeded"),
-                of("TaskScheduled"),
-                of("WaitStateExited")
-            ),
+            (of("TaskSucceeded"), of("TaskScheduled"), of("WaitStateExited")),
             (2, 2, 2)
         );
     }
@@ -200,18 +187,15 @@ async fn a_full_disk_delays_and_loses_nothing() {
         pages(1).await;
         let large = "x".repeat(100_000);
         let answer = json!({"taskToken": token, "output": json!(large).to_string()});
-        let request =
-            http::Request::post("/").header("x-amz-target", "AWSStepFunctions.SendTaskSuccess");
+        let request = http::Request::post("/").header("x-amz-target", "AWSStepFunctions.SendTaskSuccess");
         let request = request.body(answer.to_string().into()).expect("a request");
         assert_eq!(
             aws.handle(request).await.status(),
             500,
             "what isn't kept isn't acknowledged"
         );
-        let more =
-            json!({"stateMachineArn": machine, "name": "large", "input": json!(large).to_string()});
-        let request =
-            http::Request::post("/").header("x-amz-target", "AWSStepFunctions.StartExecution");
+        let more = json!({"stateMachineArn": machine, "name": "large", "input": json!(large).to_string()});
+        let request = http::Request::post("/").header("x-amz-target", "AWSStepFunctions.StartExecution");
         let request = request.body(more.to_string().into()).expect("a request");
         assert_eq!(aws.handle(request).await.status(), 500);
         tokio::time::sleep(Duration::from_secs(5)).await;

@@ -20,8 +20,7 @@ fn options(data: Option<&std::path::Path>) -> Options {
         tokio::time::Instant::now(),
         "2026-11-21T09:00:00Z".parse::<Timestamp>().expect("a time"),
     );
-    let clock =
-        move || epoch + jiff::SignedDuration::try_from(begin.elapsed()).expect("a duration");
+    let clock = move || epoch + jiff::SignedDuration::try_from(begin.elapsed()).expect("a duration");
     Options {
         data: data.map(Into::into),
         ..Options::in_memory(clock)
@@ -82,12 +81,7 @@ async fn ended(aws: &AwsLocal, execution: &Value) -> Value {
 }
 
 async fn events(aws: &AwsLocal, execution: &Value) -> Vec<String> {
-    let history = ok(
-        aws,
-        "GetExecutionHistory",
-        json!({"executionArn": execution}),
-    )
-    .await;
+    let history = ok(aws, "GetExecutionHistory", json!({"executionArn": execution})).await;
     let events = history["events"].as_array().expect("events");
     events
         .iter()
@@ -118,10 +112,7 @@ fn document_signing() -> Value {
 }
 
 /// The functions of [`document_signing`]; the token ends in the channel.
-fn register(
-    aws: &AwsLocal,
-    invocations: &Arc<AtomicUsize>,
-) -> tokio::sync::mpsc::UnboundedReceiver<String> {
+fn register(aws: &AwsLocal, invocations: &Arc<AtomicUsize>) -> tokio::sync::mpsc::UnboundedReceiver<String> {
     let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
     let count = Arc::clone(invocations);
     aws.register_function(
@@ -171,8 +162,7 @@ async fn a_document_is_signed_by_a_function_and_by_a_person() {
     assert_eq!(ok(&aws, "SendTaskSuccess", answer.clone()).await, json!({}));
     let described = ended(&aws, &execution).await;
     assert_eq!(described["status"], "SUCCEEDED");
-    let output: Value =
-        serde_json::from_str(described["output"].as_str().expect("text")).expect("JSON");
+    let output: Value = serde_json::from_str(described["output"].as_str().expect("text")).expect("JSON");
     assert_eq!(output[0]["Payload"]["signature"], "Alice signed 3");
     assert_eq!(output[0]["StatusCode"], 200);
     assert_eq!(output[1], json!({"signature": "Bob signed 3"}));
@@ -183,10 +173,7 @@ async fn a_document_is_signed_by_a_function_and_by_a_person() {
         "TaskTimedOut: Task Timed Out: 'Provided task does not exist anymore'"
     );
     let activity = aws.activity().await;
-    assert_eq!(
-        (activity.running_executions, activity.next_timer),
-        (0, None)
-    );
+    assert_eq!((activity.running_executions, activity.next_timer), (0, None));
 }
 
 #[tokio::test(start_paused = true)]
@@ -203,12 +190,7 @@ async fn a_token_times_out_in_virtual_time() {
     );
     let late = refused(&aws, "SendTaskHeartbeat", json!({"taskToken": token})).await;
     assert!(late.starts_with("TaskTimedOut"), "{late}");
-    let unknown = refused(
-        &aws,
-        "SendTaskFailure",
-        json!({"taskToken": "never given out"}),
-    )
-    .await;
+    let unknown = refused(&aws, "SendTaskFailure", json!({"taskToken": "never given out"})).await;
     assert_eq!(unknown, "InvalidToken: Invalid Token: 'Invalid token'");
     let no_json = refused(
         &aws,
@@ -231,7 +213,8 @@ async fn a_functions_error_is_the_tasks() {
         function(|invocation| async move { panic!("{}", invocation.payload) }),
     );
     let run = async |resource: &str, name: &str| {
-        let task = json!({"Type": "Task", "Resource": resource, "Parameters": {"FunctionName": name}, "End": true});
+        let task =
+            json!({"Type": "Task", "Resource": resource, "Parameters": {"FunctionName": name}, "End": true});
         let machine = create(&aws, name, &json!({"StartAt": "T", "States": {"T": task}})).await;
         let described = ended(&aws, &start(&aws, &machine, &json!({})).await).await;
         (
