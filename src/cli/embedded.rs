@@ -1,4 +1,4 @@
-//! A Countersign with its AWS, in one process: what `demo` is made of. The service is the same as in production; only
+//! A Countersign with its AWS, in one process: what `demo` and the benchmarks are made of. The service is the same as in production; only
 //! the HTTP client of its SDKs leads to the embedded AWS.
 
 use super::Failure;
@@ -29,35 +29,35 @@ pub(crate) const SIGN_DOCUMENT: &str = "sign-document";
 const MAIL_FROM: &str = "countersign@example.com";
 
 /// A running Countersign with its AWS.
-pub(crate) struct Embedded {
+pub struct Embedded {
     /// The embedded AWS.
-    pub(crate) aws: AwsLocal,
+    pub aws: AwsLocal,
     /// The SDKs' configuration that leads to it.
-    pub(crate) sdk: SdkConfig,
+    pub sdk: SdkConfig,
     /// Where the pages are.
-    pub(crate) pages: String,
+    pub pages: String,
     /// Where the embedded AWS answers other programs.
-    pub(crate) endpoint: String,
+    pub endpoint: String,
     /// The clock of all of it.
-    pub(crate) clock: Clock,
+    pub clock: Clock,
     stop: watch::Sender<bool>,
     servers: Vec<JoinHandle<std::io::Result<()>>>,
 }
 
 /// What it is started with.
-pub(crate) struct Start {
+pub struct Start {
     /// Port of the pages; 0 for a free one.
-    pub(crate) port: u16,
+    pub port: u16,
     /// Port of the embedded AWS; 0 for a free one.
-    pub(crate) aws_port: u16,
+    pub aws_port: u16,
     /// Where everything is kept; in memory without.
-    pub(crate) data: Option<PathBuf>,
+    pub data: Option<PathBuf>,
 }
 
 impl Embedded {
     /// Starts it: listens on loopback only, makes the table, registers the functions, and lets what an earlier run
     /// left unfinished go on.
-    pub(crate) async fn start(start: Start) -> Result<Self, Failure> {
+    pub async fn start(start: Start) -> Result<Self, Failure> {
         let pages_listener = listen(start.port, "--port").await?;
         let aws_listener = listen(start.aws_port, "--aws-port").await?;
         let pages = address(&pages_listener)?;
@@ -112,7 +112,7 @@ impl Embedded {
     }
 
     /// Finishes what was begun and stops.
-    pub(crate) async fn stop(self) {
+    pub async fn stop(self) {
         // Nobody listens any more when the servers have ended by themselves.
         let _ = self.stop.send(true);
         for server in self.servers {

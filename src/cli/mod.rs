@@ -5,7 +5,7 @@
 #[cfg(feature = "local")]
 mod demo;
 #[cfg(feature = "local")]
-mod embedded;
+pub mod embedded;
 mod terminal;
 
 use clap::{Parser, Subcommand};
@@ -35,7 +35,7 @@ enum Command {
 
 /// Why a command ended early, and the exit status that says so.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub struct Failure {
     message: String,
     status: u8,
 }
