@@ -67,7 +67,7 @@ async fn attempt(flow: &Flow, approval: Approval, patience: Duration) -> Result<
         return Ok(approval);
     };
     let begun = begun.clone();
-    let callback = match flow.keys.open(approval.id, &approval.digest, &approval.target) {
+    let callback = match flow.target(&approval) {
         Ok(target) => send(flow, &approval, &begun, &target, patience).await,
         Err(error) => {
             let now = flow.clock.now();

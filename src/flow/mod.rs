@@ -18,9 +18,10 @@ pub mod watch;
 use crate::domain::approval::Approval;
 use crate::domain::decision::RequestState;
 use crate::domain::evidence::{Event, EvidenceKey, What};
-use crate::domain::keys::KeyRing;
+use crate::domain::keys::{KeyRing, SealError};
 use crate::domain::link::{LinkClaim, SignerLink};
 use crate::domain::signer::{Directory, SignerRecord};
+use crate::domain::task_token::CallbackTarget;
 use crate::mail::Mailer;
 use crate::step_functions::StepFunctions;
 use crate::store::{Change, DueItem, DueWhat, Store, StoreError};
@@ -140,6 +141,15 @@ impl Flow {
             self.settings.public_url,
             SignerLink::seal(&self.keys, claim).expose()
         )
+    }
+
+    /// The token of an approval, checked: it was stored for this very approval, and what was asked is what it was
+    /// stored with. Asked before a page is shown and before the workflow is called.
+    fn target(&self, approval: &Approval) -> Result<CallbackTarget, SealError> {
+        if approval.body.digest() != approval.digest {
+            return Err(SealError::DoesNotBelong);
+        }
+        self.keys.open(approval.id, &approval.digest, &approval.target)
     }
 
     /// Writes a change, and tells the worker of this process what falls due by it. The only way in which a step

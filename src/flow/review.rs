@@ -56,6 +56,9 @@ pub enum PageError {
     /// The link isn't one of ours, or no longer.
     #[error("the link is not valid")]
     NotValid,
+    /// What is stored is not what was asked: nobody should decide on it.
+    #[error("the stored request is not as it was written")]
+    Tampered,
     /// We can't tell; try again.
     #[error(transparent)]
     Unavailable(#[from] StoreError),
@@ -89,8 +92,15 @@ pub(super) async fn load(flow: &Flow, claim: &LinkClaim) -> Result<Approval, Pag
         .approval()
         .ok_or(PageError::NotValid)?;
     match approval.signers.get(usize::from(claim.signer)) {
-        Some(signer) if claim.generation <= signer.generation => Ok(approval),
-        _ => Err(PageError::NotValid),
+        Some(signer) if claim.generation <= signer.generation => {}
+        _ => return Err(PageError::NotValid),
+    }
+    match flow.target(&approval) {
+        Ok(_) => Ok(approval),
+        Err(error) => {
+            tracing::error!(approval.id = %approval.id, error = %error, "a stored request is not as it was written");
+            Err(PageError::Tampered)
+        }
     }
 }
 

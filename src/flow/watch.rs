@@ -71,10 +71,7 @@ async fn workflow_end(flow: &Flow, approval: &Approval) -> Option<WorkflowEnd> {
         let (status, at) = flow.step_functions.ended(arn).await?;
         return Some(WorkflowEnd::Execution { status, at });
     }
-    let target = flow
-        .keys
-        .open(approval.id, &approval.digest, &approval.target)
-        .ok()?;
+    let target = flow.target(approval).ok()?;
     match flow.step_functions.heartbeat(&target).await {
         Err(SendError::Closed) => Some(WorkflowEnd::TokenClosed),
         _ => None,
@@ -115,7 +112,7 @@ pub async fn watch(flow: &Flow, approval: Approval) -> Result<Step, StoreError> 
         Err(error) => return Err(error),
     };
     if beat_due
-        && let Ok(target) = flow.keys.open(approval.id, &approval.digest, &approval.target)
+        && let Ok(target) = flow.target(&approval)
         && flow.step_functions.heartbeat(&target).await == Err(SendError::Closed)
     {
         return orphan(flow, approval, WorkflowEnd::TokenClosed)

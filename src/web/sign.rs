@@ -109,8 +109,8 @@ fn as_sent(link: &str) -> &str {
 fn refused(error: &PageError, sent: Option<&Submission>) -> WebError {
     match error {
         PageError::NotValid => WebError::NotValid,
-        PageError::Unavailable(cause) => WebError::Fault {
-            cause: cause.to_string(),
+        PageError::Tampered | PageError::Unavailable(_) => WebError::Fault {
+            cause: error.to_string(),
             again: sent.map(|sent| {
                 Box::new(Again {
                     csrf: sent.form_token.clone(),

@@ -2,7 +2,7 @@
 
 use super::harness::{Fault, Harness, ask_bob};
 use countersign::web::intake::Function;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 use tracing_subscriber::fmt::MakeWriter;
@@ -49,6 +49,58 @@ async fn a_dump_of_the_table_opens_no_page_and_holds_no_token() {
     for word in words.filter(|word| word.len() == 47) {
         assert_eq!(harness.get(&format!("/s/{word}")).await.status, 404);
     }
+    harness.finish().await;
+}
+
+/// Puts `json` in the place of what is stored.
+async fn overwrite(harness: &Harness, item: &Value, json: &str) {
+    let text = |value: &str| aws_sdk_dynamodb::types::AttributeValue::S(value.to_owned());
+    aws_sdk_dynamodb::Client::new(&harness.sdk)
+        .update_item()
+        .table_name("countersign")
+        .key("pk", text(item["pk"].as_str().unwrap()))
+        .key("sk", text(item["sk"].as_str().unwrap()))
+        .update_expression("SET #json = :json")
+        .expression_attribute_names("#json", "json")
+        .expression_attribute_values(":json", text(json))
+        .send()
+        .await
+        .unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_under_another_request_is_found_out_before_anybody_decides() {
+    let harness = Harness::start().await;
+    harness
+        .start_workflow(&json!({"title": "Buy a pencil", "signers": [{"name": "Bob"}]}))
+        .await;
+    harness
+        .start_workflow(&json!({"title": "Buy a castle", "signers": [{"name": "Alice"}]}))
+        .await;
+    let pencil = harness.link("bob@example.com").await;
+    harness.link("alice@example.com").await;
+    harness.settle().await;
+    let dump = harness.dump().await;
+    let body = |title: &str| {
+        let found = |item: &&Value| item["sk"] == "B" && item["json"].as_str().unwrap().contains(title);
+        dump.iter().find(found).unwrap().clone()
+    };
+    let (small, big) = (body("Buy a pencil"), body("Buy a castle"));
+    let read = |item: &Value| serde_json::from_str::<Value>(item["json"].as_str().unwrap()).unwrap();
+
+    // The castle's token under the pencil; the castle's words over the pencil's; both.
+    let mut token = read(&small);
+    token["target"] = read(&big)["target"].clone();
+    let mut words = read(&small);
+    words["body"]["terms"]["title"] = json!("Buy a pen");
+    for changed in [token, words, read(&big)] {
+        overwrite(&harness, &small, &changed.to_string()).await;
+        let page = harness.get(&pencil).await;
+        assert_eq!(page.status, 503, "{}", page.text());
+        assert!(!page.body.contains("name=\"outcome\""));
+    }
+    overwrite(&harness, &small, small["json"].as_str().unwrap()).await;
+    assert_eq!(harness.answer(&pencil, "approve", "", "Bob").await.status, 200);
     harness.finish().await;
 }
 
