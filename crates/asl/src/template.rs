@@ -48,7 +48,7 @@ impl Template {
                         .and_then(Expression::parse)
                     {
                         Ok(expression) => {
-                            fields.push((target.to_owned(), Field::Expression(name.clone(), expression)))
+                            fields.push((target.to_owned(), Field::Expression(name.clone(), expression)));
                         }
                         Err(why) => {
                             invalid.push(InvalidField {
