@@ -69,7 +69,7 @@ impl Cli {
                 return ExitCode::FAILURE;
             }
         };
-        let done = runtime.block_on(async {
+        let done: Result<(), Failure> = runtime.block_on(async {
             match self.command {
                 #[cfg(feature = "local")]
                 Command::Demo(demo) => Box::pin(demo.run()).await,
