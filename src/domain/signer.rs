@@ -86,6 +86,9 @@ pub struct SignerRecord {
     pub state: SignerState,
     /// The mail that is still owed.
     pub mail: Option<MailTask>,
+    /// Whether word was put on its way that the request has ended without this signer, or too early for the answer.
+    #[serde(default)]
+    pub told: bool,
 }
 
 /// How far a signer has come. *Delivered*, *bounced* and *viewed* are read from observations.

@@ -6,31 +6,61 @@ use crate::domain::callback::Callback;
 use crate::domain::decision::{Ended, RequestState};
 use crate::domain::signer::{MailKind, MailTask, SignerRecord, SignerState};
 use crate::store::{Change, StoreError};
+use jiff::Timestamp;
 
 /// How many signers one transaction may change: DynamoDB allows a hundred items.
 const CHUNK: usize = 90;
+/// How often it is tried while others write to the same approval.
+const MAX_TRIES: u32 = 8;
 
-/// Puts a mail on each such signer's record; the mails then go their own way. The state is written last.
+/// Puts a mail on each such signer's record; the mails then go their own way. Each record says that its signer was
+/// told, and the state is written last: cut off anywhere, the next try tells those who are left.
 pub async fn close(flow: &Flow, mut approval: Approval) -> Result<Step, StoreError> {
-    let now = flow.clock.now();
-    let state = match &approval.record.state {
-        RequestState::Ended(ended) if ended.notices.is_some_and(|due| due <= now) => {
-            RequestState::Ended(Ended {
-                notices: None,
-                ..ended.clone()
-            })
+    for tries in 0..MAX_TRIES {
+        let now = flow.clock.now();
+        let Some(state) = without_notices(&approval.record.state, now) else {
+            return Ok(Step::Nothing);
+        };
+        match tell(flow, approval.clone(), state, now).await {
+            Ok(()) => return Ok(Step::Done),
+            // The callback's result comes in at the same moment as a rule.
+            Err(StoreError::Conflict) => flow.after_conflict(tries).await,
+            Err(error) => return Err(error),
         }
+        match flow.store.load(approval.id).await?.approval() {
+            Some(again) => approval = again,
+            None => return Ok(Step::Nothing),
+        }
+    }
+    Err(StoreError::Conflict)
+}
+
+/// The state once its notices are on their way; `None` when none are due.
+fn without_notices(state: &RequestState, now: Timestamp) -> Option<RequestState> {
+    match state {
+        RequestState::Ended(ended) if ended.notices? <= now => Some(RequestState::Ended(Ended {
+            notices: None,
+            ..ended.clone()
+        })),
         RequestState::Orphaned {
             at,
             because,
             notices: Some(due),
-        } if *due <= now => RequestState::Orphaned {
+        } if *due <= now => Some(RequestState::Orphaned {
             at: *at,
             because: because.clone(),
             notices: None,
-        },
-        _ => return Ok(Step::Nothing),
-    };
+        }),
+        _ => None,
+    }
+}
+
+async fn tell(
+    flow: &Flow,
+    mut approval: Approval,
+    state: RequestState,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let moot = matches!(
         &state,
         RequestState::Ended(Ended {
@@ -38,59 +68,39 @@ pub async fn close(flow: &Flow, mut approval: Approval) -> Result<Step, StoreErr
             ..
         })
     );
-    let owed = |signer: &&SignerRecord| match &signer.state {
-        SignerState::Sent { .. } => true,
-        // A receipt that is still to be sent will say by itself that it was too late.
-        SignerState::Answered(_) => moot && signer.mail.is_none(),
-        // An invitation that was never sent is dropped by the mail step.
-        SignerState::Waiting | SignerState::Bounced { .. } | SignerState::Replaced { .. } => false,
-    };
     let told: Vec<SignerRecord> = approval
         .signers
         .iter()
-        .filter(owed)
-        .map(|signer| {
-            let kind = if signer.state.answer().is_some() {
-                MailKind::Receipt
-            } else {
-                MailKind::Closed
+        .filter(|signer| !signer.told)
+        .filter_map(|signer| {
+            let kind = match &signer.state {
+                SignerState::Sent { .. } => MailKind::Closed,
+                // A receipt that is still to be sent will say by itself that the answer came too late.
+                SignerState::Answered(_) if moot && signer.mail.is_none() => MailKind::Receipt,
+                // An invitation that was never sent is dropped by the mail step.
+                _ => return None,
             };
-            SignerRecord {
+            Some(SignerRecord {
+                told: true,
                 mail: Some(MailTask::new(kind, now)),
                 ..signer.clone()
-            }
+            })
         })
         .collect();
     for chunk in told.chunks(CHUNK) {
-        match flow
-            .commit(
-                &approval,
-                Change {
-                    signers: chunk.to_vec(),
-                    ..Change::default()
-                },
-            )
-            .await
-        {
-            Ok(after) => approval = after,
-            // Somebody else is at it; the due key stands until all is done.
-            Err(StoreError::Conflict) => return Ok(Step::Nothing),
-            Err(error) => return Err(error),
-        }
+        let change = Change {
+            signers: chunk.to_vec(),
+            ..Change::default()
+        };
+        approval = flow.commit(&approval, change).await?;
     }
-    match flow
-        .commit(
-            &approval,
-            Change {
-                state: Some(state),
-                ..Change::default()
-            },
-        )
-        .await
-    {
-        Ok(_) => {}
-        Err(StoreError::Conflict) => return Ok(Step::Nothing),
-        Err(error) => return Err(error),
-    }
-    Ok(Step::Done)
+    flow.commit(
+        &approval,
+        Change {
+            state: Some(state),
+            ..Change::default()
+        },
+    )
+    .await
+    .map(drop)
 }

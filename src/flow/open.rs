@@ -141,6 +141,7 @@ async fn finish(
             generation: 0,
             state: SignerState::Waiting,
             mail: Some(MailTask::new(MailKind::Invitation, body.created)),
+            told: false,
         })
         .collect();
     let event = Event::next(

@@ -470,28 +470,31 @@ struct FaultyConnector {
     faults: Faults,
 }
 
+/// How long a call is under way, each way: so that calls made at the same time meet each other.
+const LATENCY: Duration = Duration::from_millis(1);
+
 impl HttpConnector for FaultyConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let Some(fault) = self.faults.take(&request) else {
-            return self.inner.call(request);
-        };
+        let (fault, inner) = (self.faults.take(&request), self.inner.clone());
         let lost = || ConnectorError::io(std::io::Error::from(std::io::ErrorKind::ConnectionReset).into());
-        match fault {
-            Fault::Lost => HttpConnectorFuture::ready(Err(lost())),
-            Fault::AnswerLost => {
-                let taken = self.inner.call(request);
-                HttpConnectorFuture::new(async move {
-                    taken.await?;
-                    Err(lost())
-                })
-            }
-            Fault::Refused(status, code) => {
-                let body = json!({"__type": code, "message": format!("{code}, says the test")}).to_string();
-                let status = StatusCode::try_from(status).expect("a status");
-                let mut response = HttpResponse::new(status, SdkBody::from(body));
-                response.headers_mut().insert("x-amzn-errortype", code);
-                HttpConnectorFuture::ready(Ok(response))
-            }
-        }
+        HttpConnectorFuture::new(async move {
+            tokio::time::sleep(LATENCY).await;
+            let answer = match fault {
+                None => inner.call(request).await,
+                Some(Fault::Lost) => Err(lost()),
+                Some(Fault::AnswerLost) => inner.call(request).await.and_then(|_| Err(lost())),
+                Some(Fault::Refused(status, code)) => Ok(refusal(status, code)),
+            };
+            tokio::time::sleep(LATENCY).await;
+            answer
+        })
     }
+}
+
+fn refusal(status: u16, code: &'static str) -> HttpResponse {
+    let body = json!({"__type": code, "message": format!("{code}, says the test")}).to_string();
+    let status = StatusCode::try_from(status).expect("a status");
+    let mut response = HttpResponse::new(status, SdkBody::from(body));
+    response.headers_mut().insert("x-amzn-errortype", code);
+    response
 }

@@ -30,6 +30,7 @@ fn approval(request: &Value) -> Approval {
         generation: 0,
         state: SignerState::Waiting,
         mail: None,
+        told: false,
     });
     Approval {
         id,
