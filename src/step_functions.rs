@@ -191,7 +191,7 @@ fn code_of<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> String
     error.code().map_or_else(|| "no answer".to_owned(), str::to_owned)
 }
 
-/// The three classes of `docs/ARCHITECTURE.md`, "When a callback fails".
+/// Sorts an error into one of the three classes that `flow/call_back.rs` acts on.
 fn classify<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> SendError {
     let code = code_of(error);
     let status = error.raw_response().map(|response| response.status().as_u16());
