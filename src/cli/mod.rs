@@ -6,6 +6,9 @@
 mod demo;
 #[cfg(feature = "local")]
 mod embedded;
+mod keys;
+mod serve;
+mod system;
 mod terminal;
 
 use clap::{Parser, Subcommand};
@@ -31,6 +34,11 @@ enum Command {
     /// Run the document-signing workflow with everything embedded: nothing to set up
     #[cfg(feature = "local")]
     Demo(demo::Demo),
+    /// Run the service: pages, API and worker, against AWS
+    Serve(serve::Serve),
+    /// Make keys
+    #[command(subcommand)]
+    Keys(keys::Keys),
 }
 
 /// Why a command ended early, and the exit status that says so.
@@ -73,6 +81,8 @@ impl Cli {
             match self.command {
                 #[cfg(feature = "local")]
                 Command::Demo(demo) => Box::pin(demo.run()).await,
+                Command::Serve(serve) => Box::pin(serve.run()).await,
+                Command::Keys(keys) => keys.run(),
             }
         });
         match done {

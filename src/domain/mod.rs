@@ -1,6 +1,7 @@
 //! The rules and the types of an approval, with no I/O and no clock: what can be read here can be tested in a
 //! microsecond. Everything above (`flow`, `store`, `web`…) speaks in these types.
 
+pub mod api_key;
 pub mod approval;
 pub mod body;
 pub mod callback;

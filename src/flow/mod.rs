@@ -15,6 +15,7 @@ pub mod operate;
 pub mod review;
 pub mod watch;
 
+use crate::domain::api_key::ApiKeys;
 use crate::domain::approval::Approval;
 use crate::domain::decision::RequestState;
 use crate::domain::evidence::{Event, EvidenceKey, What};
@@ -82,7 +83,7 @@ impl std::fmt::Debug for Random {
     }
 }
 
-/// What of the configuration the steps need.
+/// What of the configuration is needed here and in `web`.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Where pages live, without a slash at the end, such as `https://sign.example.com`. Links carry this address and
@@ -96,6 +97,8 @@ pub struct Settings {
     pub directory: Directory,
     /// How often the worker looks into the index.
     pub look_every: SignedDuration,
+    /// What programs may use the API with.
+    pub api_keys: ApiKeys,
 }
 
 /// Something that falls due.

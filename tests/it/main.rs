@@ -11,4 +11,5 @@ mod intake;
 mod mailing;
 mod operating;
 mod secrets;
+mod serve;
 mod signing;
