@@ -53,7 +53,7 @@ async fn an_answer_at_the_deadline_itself_comes_too_late_even_before_the_timer()
     let execution = harness.start_workflow(&with(json!({"timeoutSeconds": 60}))).await;
     let path = harness.link("bob@example.com").await;
     let token = harness.get(&path).await.form_token();
-    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    tokio::time::sleep(std::time::Duration::from_mins(1)).await;
     let late = harness.post(&path, &token, "approve", "", "Bob").await;
     assert_eq!(late.status, StatusCode::CONFLICT);
     assert_eq!(harness.ended(&execution).await.1["error"], "Approval.Expired");

@@ -229,7 +229,7 @@ async fn a_form_that_is_too_old_or_not_ours_comes_back_and_decides_nothing() {
         assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
         assert!(page.body.contains("Kept words"));
     }
-    tokio::time::sleep(std::time::Duration::from_secs(13 * 3600)).await;
+    tokio::time::sleep(std::time::Duration::from_hours(13)).await;
     let old = harness.post(&bob, &token, "approve", "Kept words", "bob").await;
     assert_eq!(old.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(harness.only_approval().await.answers() == [None, None]);
