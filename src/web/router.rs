@@ -4,7 +4,7 @@
 
 use super::error::{self, WebError};
 use super::views::Problem;
-use super::{Web, assets, security, sign};
+use super::{Web, api, assets, security, sign};
 use crate::flow::Flow;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path, State};
@@ -36,6 +36,7 @@ pub fn router(flow: Arc<Flow>) -> Router {
         .route("/robots.txt", get(async || "User-agent: *\nDisallow: /\n"))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
+        .merge(api::routes())
         .with_state(Arc::clone(&web));
     // A proxy may strip the configured prefix or pass it on; both lead here.
     let base = web.frame.base_path.clone();

@@ -1,6 +1,7 @@
 //! The integration tests, one binary.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+mod api;
 mod architecture;
 mod browser;
 mod callback;
