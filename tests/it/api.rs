@@ -9,7 +9,15 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Every route, and the scope that it asks for.
-const ROUTES: [(Method, &str, Scope); 1] = [(Method::POST, "/api/v1/requests", Scope::Write)];
+const ROUTES: [(Method, &str, Scope); 7] = [
+    (Method::POST, "/api/v1/requests", Scope::Write),
+    (Method::GET, "/api/v1/requests", Scope::Read),
+    (Method::GET, "/api/v1/requests/{id}", Scope::Read),
+    (Method::POST, "/api/v1/requests/{id}/cancel", Scope::Operate),
+    (Method::POST, "/api/v1/requests/{id}/complete", Scope::Operate),
+    (Method::POST, "/api/v1/requests/{id}/resend", Scope::Operate),
+    (Method::POST, "/api/v1/requests/{id}/retry", Scope::Operate),
+];
 
 /// The key for one scope.
 pub(crate) fn key(scope: Scope) -> PlainKey {

@@ -2,19 +2,23 @@
 //! step of `flow`. No answer ever holds a task token or a link.
 
 mod error;
+mod list;
+mod operate;
+mod show;
 
 pub use error::ApiError;
 
 use super::error::WebError;
 use super::{Web, auth};
 use crate::domain::api_key::Scope;
+use crate::domain::ids::ApprovalId;
 use crate::flow::open::{self, OpenError};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -24,7 +28,12 @@ const MOST_OF_A_BODY: usize = 256 * 1024;
 /// The API's routes.
 pub(super) fn routes() -> Router<Arc<Web>> {
     Router::new()
-        .route("/api/v1/requests", post(open_request))
+        .route("/api/v1/requests", post(open_request).get(list::list))
+        .route("/api/v1/requests/{id}", get(show::show))
+        .route("/api/v1/requests/{id}/cancel", post(operate::cancel))
+        .route("/api/v1/requests/{id}/complete", post(operate::complete))
+        .route("/api/v1/requests/{id}/resend", post(operate::resend))
+        .route("/api/v1/requests/{id}/retry", post(operate::retry))
         .layer(DefaultBodyLimit::max(MOST_OF_A_BODY))
 }
 
@@ -73,6 +82,11 @@ async fn json_body(request: Request) -> Result<Value, WebError> {
         let (line, column) = (error.line(), error.column());
         ApiError::NotJson(format!("The body is no JSON: see line {line}, column {column}.")).into()
     })
+}
+
+/// The request that an address names. What can't be an id names none.
+fn request_id(text: &str) -> Result<ApprovalId, ApiError> {
+    ApprovalId::parse(text).ok_or(ApiError::NoSuchRequest)
 }
 
 fn answer(status: StatusCode, body: &Value) -> Response {
