@@ -2,11 +2,13 @@
 //!
 //! Exit statuses: 0 done; 1 it didn't work out; 2 the command line or the configuration is wrong.
 
+mod client;
 #[cfg(feature = "local")]
 mod demo;
 #[cfg(feature = "local")]
 mod embedded;
 mod keys;
+mod operate;
 mod serve;
 mod system;
 mod terminal;
@@ -36,6 +38,18 @@ enum Command {
     Demo(demo::Demo),
     /// Run the service: pages, API and worker, against AWS
     Serve(serve::Serve),
+    /// List requests: who is waited for, newest first
+    Pending(operate::Pending),
+    /// Explain a request: who is waited for, since when, what happens next
+    Show(operate::Show),
+    /// Withdraw a request
+    Cancel(operate::Cancel),
+    /// Answer a request for all who haven't
+    Complete(operate::Complete),
+    /// Mail a request's link again
+    Resend(operate::Resend),
+    /// Take up a parked callback again, after its cause is mended
+    Retry(operate::Retry),
     /// Make keys
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -82,6 +96,12 @@ impl Cli {
                 #[cfg(feature = "local")]
                 Command::Demo(demo) => Box::pin(demo.run()).await,
                 Command::Serve(serve) => Box::pin(serve.run()).await,
+                Command::Pending(pending) => Box::pin(pending.run()).await,
+                Command::Show(show) => Box::pin(show.run()).await,
+                Command::Cancel(cancel) => Box::pin(cancel.run()).await,
+                Command::Complete(complete) => Box::pin(complete.run()).await,
+                Command::Resend(resend) => Box::pin(resend.run()).await,
+                Command::Retry(retry) => Box::pin(retry.run()).await,
                 Command::Keys(keys) => keys.run(),
             }
         });
