@@ -3,6 +3,7 @@
 //! there, and nothing below knows.
 
 use crate::config::Config;
+use crate::domain::api_key::ApiKeys;
 use crate::domain::evidence::EvidenceKey;
 use crate::domain::keys::KeyRing;
 use crate::domain::signer::Directory;
@@ -55,6 +56,7 @@ impl App {
                 time_zone: config.time_zone,
                 directory: Directory::new(config.people),
                 look_every: config.look_every,
+                api_keys: ApiKeys::new(config.api_keys),
             },
             wake,
             asked: Asked::default(),
@@ -106,6 +108,15 @@ pub fn embedded_aws(http_client: SharedHttpClient, region: &'static str, clock: 
         .time_source(SharedTimeSource::new(ClockSource(clock.clone())))
         .timeout_config(timeouts())
         .build()
+}
+
+/// The SDK's configuration for the AWS that the environment names: region, credentials and, where they are set, the
+/// addresses of `AWS_ENDPOINT_URL`.
+pub async fn aws_of_environment() -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest())
+        .timeout_config(timeouts())
+        .load()
+        .await
 }
 
 /// The time-outs of every call: the SDK has no read or operation time-out of its own.

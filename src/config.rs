@@ -1,5 +1,12 @@
-//! The configuration, typed: what an [`crate::app::App`] is made from.
+//! The configuration, typed: what an [`crate::app::App`] is made from. `serve` reads it from a file and from variables
+//! (`config/read.rs`); the demo and the tests write it down themselves.
 
+mod read;
+mod source;
+
+pub use read::{ConfigError, ReadFile, Serve, read};
+
+use crate::domain::api_key::ApiKey;
 use crate::domain::keys::MasterKey;
 use crate::domain::signer::Person;
 
@@ -27,6 +34,8 @@ pub struct Config {
     pub older_keys: Vec<MasterKey>,
     /// The seed of the key that signs evidence.
     pub evidence_seed: [u8; 32],
+    /// What programs may use the API with.
+    pub api_keys: Vec<ApiKey>,
 }
 
 impl std::fmt::Debug for Config {

@@ -2,6 +2,7 @@
 //! the HTTP client of its SDKs leads to the embedded AWS.
 
 use super::Failure;
+use super::system::{fill_random, system_clock};
 use crate::app::{App, embedded_aws};
 use crate::config::Config;
 use crate::domain::keys::MasterKey;
@@ -149,18 +150,6 @@ fn address(listener: &TcpListener) -> Result<String, Failure> {
     Ok(format!("http://{address}"))
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the clock that everything else is given"
-)]
-fn system_clock() -> Clock {
-    Clock::new(jiff::Timestamp::now)
-}
-
-fn fill_random(bytes: &mut [u8]) {
-    aws_lc_rs::rand::fill(bytes).expect("the operating system gives randomness");
-}
-
 fn config(pages: &str, keys: Keys) -> Config {
     Config {
         public_url: pages.to_owned(),
@@ -179,6 +168,7 @@ fn config(pages: &str, keys: Keys) -> Config {
         master_key: keys.master,
         older_keys: Vec::new(),
         evidence_seed: keys.evidence,
+        api_keys: Vec::new(),
     }
 }
 

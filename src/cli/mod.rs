@@ -2,10 +2,15 @@
 //!
 //! Exit statuses: 0 done; 1 it didn't work out; 2 the command line or the configuration is wrong.
 
+mod client;
 #[cfg(feature = "local")]
 mod demo;
 #[cfg(feature = "local")]
 pub mod embedded;
+mod keys;
+mod operate;
+mod serve;
+mod system;
 mod terminal;
 
 use clap::{Parser, Subcommand};
@@ -31,6 +36,23 @@ enum Command {
     /// Run the document-signing workflow with everything embedded: nothing to set up
     #[cfg(feature = "local")]
     Demo(demo::Demo),
+    /// Run the service: pages, API and worker, against AWS
+    Serve(serve::Serve),
+    /// List requests: who is waited for, newest first
+    Pending(operate::Pending),
+    /// Explain a request: who is waited for, since when, what happens next
+    Show(operate::Show),
+    /// Withdraw a request
+    Cancel(operate::Cancel),
+    /// Answer a request for all who haven't
+    Complete(operate::Complete),
+    /// Mail a request's link again
+    Resend(operate::Resend),
+    /// Take up a parked callback again, after its cause is mended
+    Retry(operate::Retry),
+    /// Make keys
+    #[command(subcommand)]
+    Keys(keys::Keys),
 }
 
 /// Why a command ended early, and the exit status that says so.
@@ -73,6 +95,14 @@ impl Cli {
             match self.command {
                 #[cfg(feature = "local")]
                 Command::Demo(demo) => Box::pin(demo.run()).await,
+                Command::Serve(serve) => Box::pin(serve.run()).await,
+                Command::Pending(pending) => Box::pin(pending.run()).await,
+                Command::Show(show) => Box::pin(show.run()).await,
+                Command::Cancel(cancel) => Box::pin(cancel.run()).await,
+                Command::Complete(complete) => Box::pin(complete.run()).await,
+                Command::Resend(resend) => Box::pin(resend.run()).await,
+                Command::Retry(retry) => Box::pin(retry.run()).await,
+                Command::Keys(keys) => keys.run(),
             }
         });
         match done {

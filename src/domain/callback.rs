@@ -131,6 +131,18 @@ impl Queued {
     }
 }
 
+impl Parked {
+    /// Queued again, at an operator's word. What isn't known of earlier attempts isn't forgotten.
+    pub fn again(&self, now: Timestamp) -> Queued {
+        Queued {
+            attempts: self.attempts,
+            unanswered: self.unanswered,
+            due: now,
+            last_error: Some(self.reason.clone()),
+        }
+    }
+}
+
 /// What is sent to the workflow.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum CallbackMessage {

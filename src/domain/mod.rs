@@ -1,6 +1,7 @@
 //! The rules and the types of an approval, with no I/O and no clock: what can be read here can be tested in a
 //! microsecond. Everything above (`flow`, `store`, `web`…) speaks in these types.
 
+pub mod api_key;
 pub mod approval;
 pub mod body;
 pub mod callback;
@@ -8,6 +9,7 @@ pub mod decision;
 pub mod digest;
 pub mod display_text;
 pub mod evidence;
+pub mod explain;
 pub mod form_token;
 pub mod ids;
 pub mod keys;

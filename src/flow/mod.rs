@@ -1,5 +1,5 @@
 //! The steps of an approval's life, one file each: open → notify → review → decide → call back; and beside them
-//! expire, watch (heartbeats, and whether the workflow still waits) and operate. `web` and `worker` call them; they
+//! expire, watch (heartbeats, and whether the workflow still waits), operate and list. `web` and `worker` call them; they
 //! call `store`, `mail` and `step_functions`.
 //!
 //! A step is a function that takes a [`Flow`] and what it is about, and answers with what came of it. It may be
@@ -9,12 +9,14 @@ pub mod call_back;
 pub mod close;
 pub mod decide;
 pub mod expire;
+pub mod list;
 pub mod notify;
 pub mod open;
 pub mod operate;
 pub mod review;
 pub mod watch;
 
+use crate::domain::api_key::ApiKeys;
 use crate::domain::approval::Approval;
 use crate::domain::decision::RequestState;
 use crate::domain::evidence::{Event, EvidenceKey, What};
@@ -83,7 +85,7 @@ impl std::fmt::Debug for Random {
     }
 }
 
-/// What of the configuration the steps need.
+/// What of the configuration is needed here and in `web`.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Where pages live, without a slash at the end, such as `https://sign.example.com`. Links carry this address and
@@ -97,6 +99,8 @@ pub struct Settings {
     pub directory: Directory,
     /// How often the worker looks into the index.
     pub look_every: SignedDuration,
+    /// What programs may use the API with.
+    pub api_keys: ApiKeys,
 }
 
 /// Something that falls due.

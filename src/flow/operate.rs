@@ -9,7 +9,8 @@ use crate::domain::decision::{AnsweredBy, Ended, Ending, RequestState};
 use crate::domain::evidence::What;
 use crate::domain::ids::ApprovalId;
 use crate::domain::request::OutcomeKind;
-use crate::store::StoreError;
+use crate::domain::signer::{MailKind, MailTask, SignerRecord, SignerState, fold_name};
+use crate::store::{Change, StoreError};
 
 /// Which request is meant.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,11 +41,19 @@ pub enum OperateError {
         /// How.
         status: &'static str,
     },
+    /// Nobody of that name is asked, or they have answered.
+    #[error("nobody of that name or address is still asked")]
+    NoSuchSigner,
+    /// Its callback doesn't wait for an operator.
+    #[error("the callback of {0} is not parked; there is nothing to retry")]
+    NotParked(ApprovalId),
     /// Try again.
     #[error("the request could not be read or written; try again")]
     Unavailable(#[from] StoreError),
 }
 
+/// How often a mail is put down again after somebody else wrote in between.
+const MAX_TRIES: u32 = 20;
 /// The most matches that are told.
 const MAX_MATCHES: usize = 20;
 
@@ -156,6 +165,83 @@ pub async fn cancel(
             .ok_or(OperateError::NotFound)?;
     }
     Err(ended(&approval))
+}
+
+/// Mails the link again: to everybody who hasn't answered, or to the one whose name or address `to` is. Older mails
+/// keep working. Gives whom it goes to.
+pub async fn resend(
+    flow: &Flow,
+    id: ApprovalId,
+    to: Option<&str>,
+) -> Result<(Approval, Vec<u8>), OperateError> {
+    for tries in 0.. {
+        let approval = find(flow, &Which::Id(id)).await?;
+        if !approval.is_pending() {
+            return Err(ended(&approval));
+        }
+        let now = flow.clock.now();
+        let again: Vec<SignerRecord> = approval
+            .signers
+            .iter()
+            .filter(|signer| {
+                signer.state.is_open() && to.is_none_or(|to| is_called(&approval, signer.number, to))
+            })
+            .map(|signer| SignerRecord {
+                // A mail that was refused may be taken now.
+                state: match &signer.state {
+                    SignerState::Bounced { .. } => SignerState::Waiting,
+                    state => state.clone(),
+                },
+                mail: Some(MailTask::new(MailKind::Invitation, now)),
+                ..signer.clone()
+            })
+            .collect();
+        if again.is_empty() {
+            return Err(OperateError::NoSuchSigner);
+        }
+        let numbers = again.iter().map(|signer| signer.number).collect();
+        let change = Change {
+            signers: again,
+            ..Change::default()
+        };
+        match flow.commit(&approval, change).await {
+            Ok(after) => return Ok((after, numbers)),
+            Err(StoreError::Conflict) if tries < MAX_TRIES => flow.after_conflict(tries).await,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(StoreError::Conflict.into())
+}
+
+fn is_called(approval: &Approval, signer: u8, to: &str) -> bool {
+    let address = approval.people.signers[usize::from(signer)]
+        .as_ref()
+        .and_then(|person| person.email.as_deref());
+    fold_name(&approval.people.name(signer)) == fold_name(to)
+        || address.is_some_and(|address| address.eq_ignore_ascii_case(to.trim()))
+}
+
+/// Takes up a parked callback again, once what it was parked for is mended, and makes the first attempt at once.
+pub async fn retry(flow: &Flow, id: ApprovalId) -> Result<Approval, OperateError> {
+    let approval = find(flow, &Which::Id(id)).await?;
+    let RequestState::Ended(ended) = &approval.record.state else {
+        return Err(OperateError::NotParked(id));
+    };
+    let Callback::Parked(parked) = &ended.callback else {
+        return Err(OperateError::NotParked(id));
+    };
+    let again = Ended {
+        callback: Callback::Queued(parked.again(flow.clock.now())),
+        ..ended.clone()
+    };
+    let change = Change {
+        state: Some(RequestState::Ended(again)),
+        ..Change::default()
+    };
+    let approval = flow.commit(&approval, change).await?;
+    tracing::info!(approval.id = %id, "parked callback taken up again");
+    call_back::next_attempt(flow, approval).await?;
+    find(flow, &Which::Id(id)).await
 }
 
 fn ended(approval: &Approval) -> OperateError {

@@ -10,6 +10,56 @@ use crate::domain::ids::ApprovalId;
 use jiff::Timestamp;
 use serde_json::json;
 
+/// What may be known of an approval.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Known {
+    /// The execution that asks, by ARN.
+    Execution(String),
+    /// Its state machine, by ARN.
+    Workflow(String),
+    /// The author's own id.
+    ExternalId(String),
+    /// The mail address of somebody who is asked.
+    Assignee(String),
+    /// A label.
+    Tag(String, String),
+}
+
+impl Known {
+    pub(super) fn key(&self) -> String {
+        match self {
+            Self::Execution(arn) => format!("L#execution#{arn}"),
+            Self::Workflow(arn) => format!("L#workflow#{arn}"),
+            Self::ExternalId(id) => external_key(id),
+            Self::Assignee(email) => assignee_key(email),
+            Self::Tag(name, value) => format!("L#tag#{name}={value}"),
+        }
+    }
+
+    /// Whether this is so of `approval`.
+    pub fn is_of(&self, approval: &Approval) -> bool {
+        let terms = &approval.body.terms;
+        let execution = terms.execution.as_ref();
+        match self {
+            Self::Execution(arn) => execution.is_some_and(|execution| execution.arn.as_ref() == Some(arn)),
+            Self::Workflow(arn) => {
+                execution.is_some_and(|execution| execution.state_machine_arn().as_ref() == Some(arn))
+            }
+            Self::ExternalId(id) => terms.external_id.as_ref() == Some(id),
+            Self::Assignee(email) => {
+                let mut emails = approval
+                    .people
+                    .signers
+                    .iter()
+                    .flatten()
+                    .filter_map(|p| p.email.as_ref());
+                emails.any(|of_signer| of_signer.to_lowercase() == email.to_lowercase())
+            }
+            Self::Tag(name, value) => terms.tags.get(name) == Some(value),
+        }
+    }
+}
+
 /// One way to find an approval.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Lookup {
@@ -21,31 +71,24 @@ impl Lookup {
     /// All the lookups of an approval: by execution, workflow, external id, assignee and tag.
     pub fn of(body: &Body, people: &People) -> Vec<Self> {
         let terms = &body.terms;
-        let mut keys = Vec::new();
+        let mut known = Vec::new();
         if let Some(execution) = &terms.execution {
-            keys.extend(execution.arn.as_ref().map(|arn| format!("L#execution#{arn}")));
-            keys.extend(
-                execution
-                    .state_machine_arn()
-                    .map(|arn| format!("L#workflow#{arn}")),
-            );
+            known.extend(execution.arn.clone().map(Known::Execution));
+            known.extend(execution.state_machine_arn().map(Known::Workflow));
         }
-        keys.extend(terms.external_id.as_deref().map(external_key));
+        known.extend(terms.external_id.clone().map(Known::ExternalId));
         let emails = people
             .signers
             .iter()
             .flatten()
-            .filter_map(|person| person.email.as_deref());
-        keys.extend(emails.map(assignee_key));
-        keys.extend(
-            terms
-                .tags
-                .iter()
-                .map(|(name, value)| format!("L#tag#{name}={value}")),
-        );
-        keys.into_iter()
-            .map(|key| Self {
-                key,
+            .filter_map(|person| person.email.clone());
+        known.extend(emails.map(Known::Assignee));
+        let tags = terms.tags.iter();
+        known.extend(tags.map(|(name, value)| Known::Tag(name.clone(), value.clone())));
+        known
+            .iter()
+            .map(|known| Self {
+                key: known.key(),
                 created: body.created,
             })
             .collect()

@@ -11,6 +11,7 @@ mod commit;
 mod due;
 mod intake;
 mod items;
+mod list;
 mod lookup;
 mod observe;
 mod read;
@@ -20,7 +21,8 @@ pub use commit::Change;
 pub use due::{DueItem, DueWhat};
 pub use intake::{BodyWrite, StoredBody};
 pub use items::SHARDS;
-pub use lookup::Lookup;
+pub use list::{Listed, Place};
+pub use lookup::{Known, Lookup};
 pub use read::Loaded;
 
 use aws_sdk_dynamodb::Client;

@@ -4,6 +4,7 @@
 //! themselves) into the answer.
 
 use super::Web;
+use super::api::ApiError;
 use super::views::{Again, Frame, NotValidPage, OurFaultPage, Problem, ProblemPage, TooManyRequestsPage};
 use askama::Template;
 use axum::extract::{Request, State};
@@ -13,6 +14,9 @@ use axum::response::{Html, IntoResponse, Response};
 use serde_json::json;
 use std::sync::Arc;
 
+/// Seconds after which to try again what failed on our side.
+const RETRY_AFTER_FAULT: u32 = 5;
+
 /// Why something isn't answered as it was asked.
 #[derive(Clone, Debug)]
 pub enum WebError {
@@ -20,6 +24,8 @@ pub enum WebError {
     NotValid,
     /// About the request itself.
     Problem(Problem),
+    /// What the API refuses.
+    Api(ApiError),
     /// The caller asks too often.
     TooManyRequests {
         /// How long to wait.
@@ -41,6 +47,12 @@ impl From<Problem> for WebError {
     }
 }
 
+impl From<ApiError> for WebError {
+    fn from(error: ApiError) -> Self {
+        Self::Api(error)
+    }
+}
+
 impl WebError {
     fn status(&self) -> StatusCode {
         match self {
@@ -50,6 +62,7 @@ impl WebError {
             Self::Problem(Problem::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Problem(Problem::Unreadable) => StatusCode::BAD_REQUEST,
             Self::Problem(Problem::TooSlow) => StatusCode::REQUEST_TIMEOUT,
+            Self::Api(error) => error.status(),
             Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Fault { .. } => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -78,6 +91,7 @@ impl WebError {
         match self {
             Self::NotValid => "This link isn't valid.".to_owned(),
             Self::Problem(problem) => problem.explanation().to_owned(),
+            Self::Api(error) => error.detail(),
             Self::TooManyRequests { seconds } => format!("Wait {}, then try again.", in_words(*seconds)),
             Self::Fault { .. } => {
                 "Something failed on our side. Try again: what is sent twice counts once.".to_owned()
@@ -89,6 +103,7 @@ impl WebError {
         match self {
             Self::NotValid => "Not valid",
             Self::Problem(problem) => problem.heading(),
+            Self::Api(error) => error.title(),
             Self::TooManyRequests { .. } => "Too many requests",
             Self::Fault { .. } => "Unavailable",
         }
@@ -101,6 +116,12 @@ impl WebError {
             Self::Problem(problem) => ProblemPage {
                 frame,
                 problem: *problem,
+            }
+            .render(),
+            // The API's addresses are answered in JSON, whatever is accepted.
+            Self::Api(_) => ProblemPage {
+                frame,
+                problem: Problem::Unreadable,
             }
             .render(),
             Self::TooManyRequests { seconds } => TooManyRequestsPage {
@@ -126,6 +147,11 @@ impl WebError {
         let mut body = json!({"type": "about:blank", "title": self.title(), "status": status.as_u16(), "detail": self.detail()});
         if let Some(incident) = incident {
             body["incident"] = json!(incident);
+        }
+        if let Self::Api(error) = self
+            && let Some(errors) = error.errors()
+        {
+            body["errors"] = errors;
         }
         let kind = HeaderValue::from_static("application/problem+json");
         (status, [(header::CONTENT_TYPE, kind)], body.to_string()).into_response()
@@ -184,8 +210,17 @@ pub async fn render(State(web): State<Arc<Web>>, request: Request, next: Next) -
             answer.headers_mut().insert(name, value);
         }
     }
-    if let WebError::TooManyRequests { seconds } = error {
-        answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    let headers = answer.headers_mut();
+    match &error {
+        WebError::TooManyRequests { seconds } => drop(headers.insert(header::RETRY_AFTER, (*seconds).into())),
+        WebError::Fault { .. } => drop(headers.insert(header::RETRY_AFTER, RETRY_AFTER_FAULT.into())),
+        WebError::Api(error) => {
+            let challenge = error
+                .challenge()
+                .and_then(|text| HeaderValue::try_from(text).ok());
+            headers.extend(challenge.map(|value| (header::WWW_AUTHENTICATE, value)));
+        }
+        WebError::NotValid | WebError::Problem(_) => {}
     }
     answer
 }

@@ -1,8 +1,10 @@
 //! The HTTP side: pages for signers, and the ways in for programs. `router` says which address leads where; `sign`
-//! answers for signers' pages, with `present` choosing what they show and `views` (with `templates/`) how; `error` and
+//! answers for signers' pages, `api` for programs with a key, with `present` choosing what they show and `views` (with `templates/`) how; `error` and
 //! `security` lie around everything.
 
+pub mod api;
 pub mod assets;
+pub mod auth;
 pub mod error;
 pub mod intake;
 pub mod markdown;

@@ -4,10 +4,10 @@
 
 use super::error::{self, WebError};
 use super::views::Problem;
-use super::{Web, assets, security, sign};
+use super::{Web, api, assets, security, sign};
 use crate::flow::Flow;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Path};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -35,6 +35,8 @@ pub fn router(flow: Arc<Flow>) -> Router {
         .route("/assets/{name}", get(asset))
         .route("/robots.txt", get(async || "User-agent: *\nDisallow: /\n"))
         .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .merge(api::routes())
         .with_state(Arc::clone(&web));
     // A proxy may strip the configured prefix or pass it on; both lead here.
     let base = web.frame.base_path.clone();
@@ -51,6 +53,14 @@ pub fn router(flow: Arc<Flow>) -> Router {
         .layer(CatchPanicLayer::new())
         .layer(from_fn_with_state(web, error::render))
         .layer(from_fn(security::headers))
+}
+
+/// Whether this process can do its work: the table answers.
+async fn ready(State(web): State<Arc<Web>>) -> Response {
+    match web.flow.store.ping().await {
+        Ok(()) => "ready\n".into_response(),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the table doesn't answer\n").into_response(),
+    }
 }
 
 /// A file under a name that changes with its content may be kept for ever.

@@ -66,6 +66,7 @@ impl Site {
             master_key: MasterKey::new(1, [1; 32]),
             older_keys: vec![],
             evidence_seed: [1; 32],
+            api_keys: vec![],
         };
         let flow = App::new(config, &aws, clock, Random::new(|bytes| bytes.fill(7))).flow();
         let claim = LinkClaim {

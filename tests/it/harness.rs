@@ -295,6 +295,7 @@ fn config() -> Config {
         master_key: MasterKey::new(1, [7; 32]),
         older_keys: Vec::new(),
         evidence_seed: EVIDENCE_SEED,
+        api_keys: super::api::keys(),
     }
 }
 

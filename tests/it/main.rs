@@ -1,6 +1,8 @@
 //! The integration tests, one binary.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+mod api;
+mod api_operating;
 mod architecture;
 mod browser;
 mod callback;
@@ -11,4 +13,5 @@ mod intake;
 mod mailing;
 mod operating;
 mod secrets;
+mod serve;
 mod signing;

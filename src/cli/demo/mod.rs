@@ -6,6 +6,7 @@ mod walk;
 
 use super::Failure;
 use super::embedded::{Embedded, INTAKE, SIGN_DOCUMENT, Start, function_arn};
+use super::system::interrupted;
 use super::terminal::{FAINT, STRONG, say, styled};
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::error::DisplayErrorContext;
@@ -202,23 +203,6 @@ async fn wait_for_end(client: &Client, execution: &str) -> Result<DescribeExecut
             return Ok(described);
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
-async fn interrupted() {
-    #[cfg(unix)]
-    {
-        let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-        if let Ok(mut terminate) = terminate {
-            tokio::select! {
-                _ = terminate.recv() => return,
-                _ = tokio::signal::ctrl_c() => return,
-            }
-        }
-    }
-    // Where no signal can be listened to, the process ends as the system ends it.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
     }
 }
 

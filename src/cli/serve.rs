@@ -1,0 +1,101 @@
+//! `countersign serve`: the service against AWS. Keeps nothing of its own: run as many as wanted.
+
+use super::Failure;
+use super::system::{fill_random, interrupted, system_clock};
+use super::terminal::{complain, say};
+use crate::app::{App, aws_of_environment};
+use crate::config;
+use crate::flow::Random;
+use clap::Args;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// Read when no other file is named.
+const USUAL_FILE: &str = "countersign.toml";
+/// How long a stop may take: a little longer than the longest answer.
+const LAST_ANSWERS: Duration = Duration::from_secs(35);
+
+/// The options of `countersign serve`.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// The configuration; countersign.toml, if it is there, without. COUNTERSIGN_* variables win over it
+    #[arg(long, env = "COUNTERSIGN_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Serve {
+    /// Runs it until SIGTERM or Ctrl-C.
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let file = self.file()?;
+        let variables = std::env::vars_os()
+            .filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)));
+        let serve = config::read(file.as_deref(), variables, &|path| std::fs::read(path))
+            .map_err(|error| Failure::usage(error.to_string()))?;
+        let aws = aws_of_environment().await;
+        if aws.region().is_none() {
+            return Err(Failure::usage(
+                "no AWS region: set AWS_REGION, or one in the AWS profile",
+            ));
+        }
+        let listener = TcpListener::bind(serve.listen).await.map_err(|error| {
+            Failure::usage(format!(
+                "can't listen on {} ({error}); see listen in the configuration",
+                serve.listen
+            ))
+        })?;
+        let address = listener.local_addr().unwrap_or(serve.listen);
+        let (public_url, table) = (serve.config.public_url.clone(), serve.config.table.clone());
+        let app = App::new(serve.config, &aws, system_clock(), Random::new(fill_random));
+
+        say(&format!("Listens  http://{address}"));
+        say(&format!("Pages    {public_url}"));
+        say(&format!("Table    {table}"));
+        // Not fatal: the table may come later, and /readyz says no until then.
+        if let Err(error) = app.flow().store.ping().await {
+            complain(&format!(
+                "the table doesn't answer yet ({error}); /readyz says when it does"
+            ));
+        }
+        serve_until_stopped(app, listener).await
+    }
+
+    fn file(&self) -> Result<Option<String>, Failure> {
+        let path = self.config.as_deref().unwrap_or(Path::new(USUAL_FILE));
+        match std::fs::read_to_string(path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && self.config.is_none() => Ok(None),
+            Err(error) => Err(Failure::usage(format!(
+                "{} can't be read: {error}",
+                path.display()
+            ))),
+        }
+    }
+}
+
+/// Runs until a signal comes, then answers what was accepted and ends. A second signal ends at once.
+async fn serve_until_stopped(app: App, listener: TcpListener) -> Result<(), Failure> {
+    let (stop, stopped) = watch::channel(false);
+    let mut running = tokio::spawn(app.run(listener, stopped));
+    tokio::select! {
+        ended = &mut running => return outcome(ended),
+        () = interrupted() => {}
+    }
+    say("Stops    after answering what was asked");
+    // Nobody listens any more when the service has ended by itself.
+    let _ = stop.send(true);
+    tokio::select! {
+        ended = &mut running => outcome(ended),
+        () = tokio::time::sleep(LAST_ANSWERS) => Ok(()),
+        () = interrupted() => Ok(()),
+    }
+}
+
+fn outcome(ended: Result<std::io::Result<()>, tokio::task::JoinError>) -> Result<(), Failure> {
+    match ended {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(Failure::failed(error.to_string())),
+        Err(panicked) => Err(Failure::failed(panicked.to_string())),
+    }
+}

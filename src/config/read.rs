@@ -1,0 +1,397 @@
+//! Reading the configuration of `serve`. Everything that is missing or wrong is told at once, by its key and with what
+//! to do about it. What the keys mean is in docs/OPERATIONS.md.
+
+use super::Config;
+use super::source::{self, Problem, nearest, unknown, variable};
+use crate::domain::api_key::{ApiKey, Scope};
+use crate::domain::digest::Sha256;
+use crate::domain::keys::MasterKey;
+use crate::domain::request::check_email;
+use crate::domain::request_fields::check_line;
+use crate::domain::signer::Person;
+use jiff::SignedDuration;
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::Path;
+
+/// What `serve` is started with.
+#[derive(Clone, Debug)]
+pub struct Serve {
+    /// Where pages and API listen.
+    pub listen: SocketAddr,
+    /// Everything else.
+    pub config: Config,
+}
+
+/// What is wrong with a configuration: all of it, a line each.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the configuration can't be used:{}", .0.iter().map(|p| format!("\n  {}: {}", p.key, p.message)).collect::<Vec<_>>().concat())]
+pub struct ConfigError(Vec<Problem>);
+
+/// Reads a file's contents: [`std::fs::read`], or what a test has.
+pub type ReadFile<'a> = &'a dyn Fn(&Path) -> std::io::Result<Vec<u8>>;
+
+/// Reads the configuration from the text of a TOML file (if there is one) and from variables, which win. Files that
+/// hold keys are read by `read_file`.
+pub fn read(
+    file: Option<&str>,
+    variables: impl IntoIterator<Item = (String, String)>,
+    read_file: ReadFile<'_>,
+) -> Result<Serve, ConfigError> {
+    let mut problems = Vec::new();
+    let values = source::merge(file, variables, &mut problems);
+    let mut reader = Reader {
+        values: &values,
+        read_file,
+        problems,
+    };
+    let serve = reader.serve();
+    match serve {
+        Some(serve) if reader.problems.is_empty() => Ok(serve),
+        _ => Err(ConfigError(reader.problems)),
+    }
+}
+
+struct Reader<'a> {
+    values: &'a Map<String, Value>,
+    read_file: ReadFile<'a>,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn serve(&mut self) -> Option<Serve> {
+        let public_url = self.required(
+            "public_url",
+            "where signers reach the pages, such as \"https://sign.example.com\"",
+        );
+        let public_url = self.checked("public_url", public_url, check_url);
+        let listen = self.text("listen").or_else(|| Some("127.0.0.1:8080".to_owned()));
+        let listen = self.checked("listen", listen, |text| {
+            text.parse::<SocketAddr>()
+                .map_err(|_| "must be an address and a port, such as \"0.0.0.0:8080\"".to_owned())
+        });
+        let organisation = self.required("organisation", "who asks, as signers read it: \"Example Ltd\"");
+        let organisation = self.checked("organisation", organisation, |text| check_line(&text, 100));
+        let time_zone = self.text("time_zone").or_else(|| Some("UTC".to_owned()));
+        let time_zone = self.checked("time_zone", time_zone, |text| {
+            match jiff::tz::TimeZone::get(&text) {
+                Ok(_) => Ok(text),
+                Err(_) => Err("isn't a time zone; write it like \"Europe/Berlin\"".to_owned()),
+            }
+        });
+        let table = self.required("table", "the name of the DynamoDB table");
+        let table = self.checked("table", table, check_table);
+        let mail_from = self.required(
+            "mail_from",
+            "what mails are sent from, an identity of SES: \"Approvals <approvals@example.com>\"",
+        );
+        let mail_from = self.checked("mail_from", mail_from, check_mail_from);
+        let look_every = self.number("look_every_seconds", 10, 1, 3600);
+        let master_key = self.master_key();
+        let older_keys = self.older_keys();
+        let evidence_seed = self.key(
+            "evidence_key",
+            "the key that signs evidence, 32 bytes; make one with: openssl rand -base64 32 > evidence.key",
+        );
+        let people = self.people();
+        let api_keys = self.api_keys();
+        Some(Serve {
+            listen: listen?,
+            config: Config {
+                public_url: public_url?,
+                organisation: organisation?,
+                time_zone: time_zone?,
+                table: table?,
+                mail_from: mail_from?,
+                people,
+                look_every: SignedDuration::from_secs(look_every?),
+                master_key: master_key?,
+                older_keys,
+                evidence_seed: evidence_seed?,
+                api_keys,
+            },
+        })
+    }
+
+    fn master_key(&mut self) -> Option<MasterKey> {
+        let id = self.number("master_key_id", 1, 0, 255);
+        let bytes = self.key(
+            "master_key",
+            "the key for links and task tokens, 32 bytes; make one with: openssl rand -base64 32 > master.key",
+        );
+        Some(MasterKey::new(u8::try_from(id?).ok()?, bytes?))
+    }
+
+    fn older_keys(&mut self) -> Vec<MasterKey> {
+        let current = self
+            .values
+            .get("master_key_id")
+            .map_or_else(|| "1".to_owned(), plain);
+        let mut seen = BTreeSet::from([current]);
+        let mut keys = Vec::new();
+        for (path, map) in self.list("older_keys", &["id", "file", "key"]) {
+            let id = map.get("id").map(plain).unwrap_or_default();
+            let Ok(number) = id.parse::<u8>() else {
+                self.problem(format!("{path}.id"), "must be a number from 0 to 255");
+                continue;
+            };
+            if !seen.insert(id) {
+                self.problem(format!("{path}.id"), "is the number of another key");
+            }
+            let bytes = match (map.get("file"), map.get("key")) {
+                (Some(Value::String(file)), None) => self.key_in_file(&format!("{path}.file"), file),
+                (None, Some(Value::String(key))) => self.decoded(&format!("{path}.key"), key.as_bytes()),
+                _ => {
+                    self.problem(
+                        path,
+                        "must have a file, with the key in it (in the variable: a file or a key)",
+                    );
+                    None
+                }
+            };
+            keys.extend(bytes.map(|bytes| MasterKey::new(number, bytes)));
+        }
+        keys
+    }
+
+    fn people(&mut self) -> Vec<Person> {
+        let mut people = Vec::new();
+        for (path, map) in self.list("people", &["name", "email"]) {
+            let field = |name: &str| map.get(name).and_then(Value::as_str).unwrap_or_default();
+            let name = check_line(field("name"), 100);
+            let email = check_email(field("email"));
+            match (name, email) {
+                (Ok(name), Ok(email)) => people.push(Person {
+                    name,
+                    email: Some(email),
+                }),
+                (name, email) => {
+                    for (field, problem) in [("name", name.err()), ("email", email.err())] {
+                        if let Some(message) = problem {
+                            self.problem(format!("{path}.{field}"), message);
+                        }
+                    }
+                }
+            }
+        }
+        people
+    }
+
+    fn api_keys(&mut self) -> Vec<ApiKey> {
+        let before = self.problems.len();
+        let mut keys: Vec<ApiKey> = Vec::new();
+        for (path, map) in self.list("api_keys", &["id", "sha256", "scopes"]) {
+            let field = |name: &str| map.get(name).and_then(Value::as_str).unwrap_or_default();
+            let id = check_line(field("id"), 64);
+            if let Err(message) = &id {
+                self.problem(format!("{path}.id"), message.as_str());
+            } else if keys.iter().any(|key| key.id == field("id")) {
+                self.problem(format!("{path}.id"), "is the id of another key");
+            }
+            let hash = field("sha256");
+            let sha256 = Sha256::parse(hash).or_else(|| Sha256::parse(&format!("sha256:{hash}")));
+            if sha256.is_none() {
+                self.problem(
+                    format!("{path}.sha256"),
+                    "must be the 64 hexadecimal digits that `countersign keys new` printed, not the key itself",
+                );
+            }
+            let scopes = self.scopes(&path, map.get("scopes"));
+            if let (Ok(id), Some(sha256)) = (id, sha256) {
+                keys.push(ApiKey { id, sha256, scopes });
+            }
+        }
+        if keys.is_empty() && self.problems.len() == before {
+            self.problem(
+                "api_keys",
+                "there are none, so nobody could ask for an approval; run `countersign keys new --id NAME`, keep the \
+                 key that it prints, and put the lines for the configuration here",
+            );
+        }
+        keys
+    }
+
+    fn scopes(&mut self, path: &str, given: Option<&Value>) -> BTreeSet<Scope> {
+        let known = Scope::ALL.map(Scope::name);
+        let mut scopes = BTreeSet::new();
+        for name in given.and_then(Value::as_array).into_iter().flatten() {
+            let name = plain(name);
+            match Scope::parse(&name) {
+                Some(scope) => drop(scopes.insert(scope)),
+                None => self.problem(format!("{path}.scopes"), unknown("scope", nearest(&name, &known))),
+            }
+        }
+        if scopes.is_empty() {
+            let message = format!("must be a list of scopes: {}", known.join(", "));
+            self.problem(format!("{path}.scopes"), message);
+        }
+        scopes
+    }
+
+    /// The tables of a list, each with its path. Anything in them that isn't `known` is a problem.
+    fn list(&mut self, key: &str, known: &[&str]) -> Vec<(String, Map<String, Value>)> {
+        let entries = match self.values.get(key) {
+            None => return Vec::new(),
+            Some(Value::Array(entries)) => entries,
+            Some(_) => {
+                self.problem(key, format!("must be a list; in the file: [[{key}]]"));
+                return Vec::new();
+            }
+        };
+        let mut tables = Vec::new();
+        for (index, entry) in entries.iter().enumerate() {
+            let path = format!("{key}[{index}]");
+            let Value::Object(map) = entry else {
+                self.problem(path, "must be a table");
+                continue;
+            };
+            for name in map.keys().filter(|name| !known.contains(&name.as_str())) {
+                self.problem(format!("{path}.{name}"), unknown("key", nearest(name, known)));
+            }
+            tables.push((path, map.clone()));
+        }
+        tables
+    }
+
+    /// A key of 32 bytes: itself in a variable, or in a file that `<name>_file` names.
+    fn key(&mut self, name: &str, what: &str) -> Option<[u8; 32]> {
+        let file = format!("{name}_file");
+        match (self.text(name), self.text(&file)) {
+            (Some(_), Some(_)) => {
+                self.problem(name, format!("is given beside {file}; give one of them"));
+                None
+            }
+            (Some(text), None) => self.decoded(&variable(name), text.as_bytes()),
+            (None, Some(path)) => self.key_in_file(&file, &path),
+            (None, None) => {
+                let message = format!("is missing: {what} (or {}, with the key itself)", variable(name));
+                self.problem(file, message);
+                None
+            }
+        }
+    }
+
+    fn key_in_file(&mut self, key: &str, path: &str) -> Option<[u8; 32]> {
+        match (self.read_file)(Path::new(path)) {
+            Ok(bytes) => self.decoded(key, &bytes),
+            Err(error) => {
+                self.problem(key, format!("{path} can't be read: {error}"));
+                None
+            }
+        }
+    }
+
+    /// 32 bytes as they are, in hexadecimal, or in base64.
+    fn decoded(&mut self, key: &str, given: &[u8]) -> Option<[u8; 32]> {
+        let text = given.trim_ascii();
+        let decoded = [
+            Some(given.to_vec()),
+            data_encoding::HEXLOWER_PERMISSIVE.decode(text).ok(),
+            data_encoding::BASE64.decode(text).ok(),
+        ];
+        let bytes = decoded
+            .into_iter()
+            .flatten()
+            .find_map(|bytes| bytes.try_into().ok());
+        if bytes.is_none() {
+            self.problem(key, "must be 32 bytes in base64 or hexadecimal");
+        }
+        bytes
+    }
+
+    fn text(&mut self, key: &str) -> Option<String> {
+        if let Value::String(text) = self.values.get(key)? {
+            Some(text.clone())
+        } else {
+            self.problem(key, "must be text, in quotation marks");
+            None
+        }
+    }
+
+    fn required(&mut self, key: &str, what: &str) -> Option<String> {
+        if !self.values.contains_key(key) {
+            self.problem(key, format!("is missing: {what} (or {})", variable(key)));
+        }
+        self.text(key)
+    }
+
+    fn number(&mut self, key: &str, default: i64, min: i64, max: i64) -> Option<i64> {
+        let Some(value) = self.values.get(key) else {
+            return Some(default);
+        };
+        let number = plain(value)
+            .parse()
+            .ok()
+            .filter(|number| (min..=max).contains(number));
+        if number.is_none() {
+            self.problem(key, format!("must be a number from {min} to {max}"));
+        }
+        number
+    }
+
+    fn checked<T>(
+        &mut self,
+        key: &str,
+        text: Option<String>,
+        check: impl Fn(String) -> Result<T, String>,
+    ) -> Option<T> {
+        check(text?).map_err(|message| self.problem(key, message)).ok()
+    }
+
+    fn problem(&mut self, key: impl Into<String>, message: impl Into<String>) {
+        self.problems.push(Problem::new(key, message));
+    }
+}
+
+/// Text or number, as text.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn check_url(text: String) -> Result<String, String> {
+    let url: Option<http::Uri> = text.parse().ok();
+    let fits = url.is_some_and(|url| {
+        matches!(url.scheme_str(), Some("http" | "https"))
+            && url.host().is_some_and(|host| !host.is_empty())
+            && url.query().is_none()
+            && !url
+                .authority()
+                .is_some_and(|authority| authority.as_str().contains('@'))
+    });
+    // A mailed link has at most 120 characters, of which 50 are its own.
+    if fits && text.len() <= 70 {
+        Ok(text.trim_end_matches('/').to_owned())
+    } else {
+        Err("must be an address of at most 70 characters, such as \"https://sign.example.com\"".to_owned())
+    }
+}
+
+fn check_table(text: String) -> Result<String, String> {
+    let named = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    let fits = (3..=255).contains(&text.len()) && text.chars().all(named);
+    if fits || text.starts_with("arn:aws") {
+        Ok(text)
+    } else {
+        Err("must be a table's name: 3 to 255 letters, digits, and _ . -".to_owned())
+    }
+}
+
+fn check_mail_from(text: String) -> Result<String, String> {
+    let line = check_line(&text, 320)?;
+    let address = match line.rsplit_once('<') {
+        Some((_, rest)) => rest.strip_suffix('>').unwrap_or_default(),
+        None => &line,
+    };
+    match check_email(address) {
+        Ok(_) => Ok(line),
+        Err(message) => Err(message.replace("bob@example.com", "\"Approvals <approvals@example.com>\"")),
+    }
+}
+
+#[cfg(test)]
+#[path = "read_tests.rs"]
+mod tests;

@@ -1,0 +1,264 @@
+//! What is read, and how each thing that is wrong is told.
+
+use super::*;
+
+const KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
+
+const WHOLE: &str = r#"
+public_url = "https://sign.example.com/"
+organisation = "Example Ltd"
+time_zone = "Europe/Berlin"
+listen = "0.0.0.0:9000"
+table = "countersign"
+mail_from = "Countersign <countersign@example.com>"
+look_every_seconds = 5
+master_key_file = "master.key"
+master_key_id = 2
+evidence_key_file = "evidence.key"
+
+[[older_keys]]
+id = 1
+file = "old.key"
+
+[[people]]
+name = "Bob"
+email = "bob@example.com"
+
+[[api_keys]]
+id = "ci"
+sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
+scopes = ["requests:write", "requests:read"]
+"#;
+
+fn read_with(file: Option<&str>, variables: &[(&str, &str)]) -> Result<Serve, String> {
+    let variables = variables
+        .iter()
+        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+    let files = |path: &Path| match path.to_str() {
+        Some("master.key" | "evidence.key") => Ok(format!("{KEY}\n").into_bytes()),
+        Some("old.key") => Ok("0a".repeat(32).into_bytes()),
+        Some("short.key") => Ok(b"c2hvcnQtY2FuYXJ5".to_vec()),
+        _ => Err(std::io::Error::from(std::io::ErrorKind::NotFound)),
+    };
+    read(file, variables, &files).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_whole_file_is_read() {
+    let serve = read_with(Some(WHOLE), &[]).expect("right");
+    assert_eq!(serve.listen.port(), 9000);
+    assert_eq!(serve.config.public_url, "https://sign.example.com");
+    assert_eq!(serve.config.look_every, SignedDuration::from_secs(5));
+    assert_eq!(serve.config.evidence_seed, [7; 32]);
+    assert_eq!(serve.config.older_keys.len(), 1);
+    assert_eq!(serve.config.people[0].email.as_deref(), Some("bob@example.com"));
+    assert_eq!(
+        serve.config.api_keys[0].scopes,
+        BTreeSet::from([Scope::Write, Scope::Read])
+    );
+    assert!(!format!("{serve:?}").contains("0, 0, 0"));
+}
+
+#[test]
+fn variables_do_without_a_file_and_win_over_one() {
+    let keys = r#"[{"id": "ci", "sha256": "sha256:0000000000000000000000000000000000000000000000000000000000000000", "scopes": ["requests:operate"]}]"#;
+    let old = format!(r#"[{{"id": 9, "key": "{KEY}"}}]"#);
+    let serve = read_with(
+        None,
+        &[
+            ("COUNTERSIGN_PUBLIC_URL", "http://127.0.0.1:8080"),
+            ("COUNTERSIGN_ORGANISATION", "Example Ltd"),
+            ("COUNTERSIGN_TABLE", "countersign"),
+            ("COUNTERSIGN_MAIL_FROM", "countersign@example.com"),
+            ("COUNTERSIGN_MASTER_KEY", KEY),
+            ("COUNTERSIGN_EVIDENCE_KEY", &"07".repeat(32)),
+            ("COUNTERSIGN_OLDER_KEYS", &old),
+            (
+                "COUNTERSIGN_PEOPLE",
+                r#"[{"name": "Bob", "email": "bob@example.com"}]"#,
+            ),
+            ("COUNTERSIGN_API_KEYS", keys),
+            ("COUNTERSIGN_LOOK_EVERY_SECONDS", "60"),
+            ("COUNTERSIGN_API_KEY", "of another command"),
+            ("COUNTERSIGN_PORT_80_TCP", "tcp://10.0.0.1:80"),
+            ("COUNTERSIGN_TIME_ZONE", ""),
+            ("PATH", "/bin"),
+        ],
+    )
+    .expect("right");
+    assert_eq!(serve.config.look_every, SignedDuration::from_mins(1));
+    assert_eq!(serve.config.evidence_seed, [7; 32]);
+    assert_eq!(serve.config.time_zone, "UTC");
+    assert_eq!(serve.listen.to_string(), "127.0.0.1:8080");
+
+    let serve = read_with(Some(WHOLE), &[("COUNTERSIGN_TABLE", "other")]).expect("right");
+    assert_eq!(serve.config.table, "other");
+}
+
+#[test]
+fn everything_that_is_missing_is_named_with_what_to_do() {
+    let error = read_with(None, &[]).expect_err("nothing is there");
+    for expected in [
+        "public_url: is missing: where signers reach the pages",
+        "COUNTERSIGN_PUBLIC_URL",
+        "organisation: is missing",
+        "table: is missing",
+        "mail_from: is missing",
+        "master_key_file: is missing",
+        "openssl rand -base64 32 > master.key",
+        "evidence_key_file: is missing",
+        "api_keys: there are none",
+        "countersign keys new --id NAME",
+    ] {
+        assert!(error.contains(expected), "{expected}: {error}");
+    }
+}
+
+#[test]
+fn each_mistake_is_told_by_its_key() {
+    for (wrong, right, expected) in [
+        (
+            "organization = \"x\"",
+            "organisation",
+            "organization: isn't a key that I know; did you mean organisation?",
+        ),
+        (
+            "quux = 1",
+            "",
+            "quux: isn't a key that I know; docs/OPERATIONS.md lists them",
+        ),
+        (
+            "master_key = \"canary\"",
+            "",
+            "master_key: is a secret, and doesn't belong in this file",
+        ),
+        ("table = 5", "table", "table: must be text"),
+        ("table = \"a b\"", "table", "table: must be a table's name"),
+        (
+            "public_url = \"sign.example.com\"",
+            "public_url",
+            "public_url: must be an address",
+        ),
+        (
+            "public_url = \"https://sign.example.com/?a=b\"",
+            "public_url",
+            "public_url: must be an address",
+        ),
+        (
+            "listen = \"8080\"",
+            "listen",
+            "listen: must be an address and a port",
+        ),
+        (
+            "time_zone = \"Mars\"",
+            "time_zone",
+            "time_zone: isn't a time zone",
+        ),
+        (
+            "mail_from = \"Bob\"",
+            "mail_from",
+            "mail_from: is not a mail address",
+        ),
+        (
+            "look_every_seconds = 0",
+            "look_every_seconds",
+            "look_every_seconds: must be a number from 1 to 3600",
+        ),
+        (
+            "master_key_id = 1",
+            "master_key_id",
+            "older_keys[0].id: is the number of another key",
+        ),
+        (
+            "master_key_file = \"none.key\"",
+            "master_key_file",
+            "master_key_file: none.key can't be read",
+        ),
+        (
+            "master_key_file = \"short.key\"",
+            "master_key_file",
+            "master_key_file: must be 32 bytes",
+        ),
+        (
+            "file = \"none.key\"",
+            "file",
+            "older_keys[0].file: none.key can't be read",
+        ),
+        (
+            "email = \"bob\"",
+            "email",
+            "people[0].email: is not a mail address",
+        ),
+        (
+            "mail = \"bob\"",
+            "email",
+            "people[0].mail: isn't a key that I know; did you mean email?",
+        ),
+        (
+            "sha256 = \"csk_canary\"",
+            "sha256",
+            "api_keys[0].sha256: must be the 64 hexadecimal digits",
+        ),
+        (
+            "scopes = [\"request:write\"]",
+            "scopes",
+            "api_keys[0].scopes: isn't a scope that I know; did you mean requests:write?",
+        ),
+        (
+            "scopes = []",
+            "scopes",
+            "api_keys[0].scopes: must be a list of scopes: requests:write,",
+        ),
+        ("table = canary", "table", "line 6: isn't TOML"),
+    ] {
+        let is_replaced = |line: &&str| right.is_empty() || line.split(" = ").next() != Some(right);
+        let mut lines: Vec<&str> = WHOLE.lines().collect();
+        match lines.iter().position(|line| !is_replaced(line)) {
+            Some(at) => lines[at] = wrong,
+            None => lines.insert(0, wrong),
+        }
+        let error = read_with(Some(&lines.join("\n")), &[]).expect_err(wrong);
+        assert!(error.contains(expected), "{expected}: {error}");
+        assert!(!error.contains("canary"), "{error}");
+    }
+    for (name, text, expected) in [
+        (
+            "COUNTERSIGN_TABEL",
+            "x",
+            "COUNTERSIGN_TABEL: isn't a variable that I know; did you mean COUNTERSIGN_TABLE?",
+        ),
+        ("COUNTERSIGN_PEOPLE", "canary", "COUNTERSIGN_PEOPLE: isn't JSON"),
+        (
+            "COUNTERSIGN_MASTER_KEY",
+            KEY,
+            "master_key: is given beside master_key_file",
+        ),
+    ] {
+        let error = read_with(Some(WHOLE), &[(name, text)]).expect_err(name);
+        assert!(
+            error.contains(expected) && !error.contains("canary"),
+            "{expected}: {error}"
+        );
+    }
+}
+
+#[test]
+fn operations_md_documents_every_key_and_no_other() {
+    let document = include_str!("../../docs/OPERATIONS.md");
+    let table = document
+        .split("## Configuration")
+        .nth(1)
+        .expect("the chapter")
+        .split("\n## ")
+        .next()
+        .expect("it");
+    let mut named: Vec<&str> = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
+        .map(|(key, _)| key)
+        .collect();
+    let mut known = source::KEYS.to_vec();
+    named.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(named, known);
+}
