@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 /// Which service, and with which key. The key itself stands in COUNTERSIGN_API_KEY
 #[derive(Debug, Args)]
 pub(crate) struct Service {
-    /// Where the service is: https://sign.example.com
+    /// Where the service is: its `public_url`
     #[arg(long, env = "COUNTERSIGN_URL", value_name = "URL")]
     url: Option<String>,
     /// A file with the API key, where COUNTERSIGN_API_KEY isn't set

@@ -1,11 +1,13 @@
 """`countersign serve` with another AWS behind it, through the environment alone: requests over HTTP, pages, and the
 operators' commands. The AWS is the demo's, in a process of its own; the service has its own table there."""
 
+import itertools
 import json
+import threading
 import time
 
 import pytest
-from demo import answer, fetch, link_in, wait_until
+from demo import answer, link_in, wait_until
 from serve import Serve, create_table, new_key
 
 CAROL = "carol@example.com"
@@ -139,9 +141,30 @@ def test_wrong_use_has_status_2_and_says_what_to_do(serve):
     assert (ended.returncode, "doesn't answer" in ended.stderr) == (1, True), ended
 
 
-def test_a_stop_is_graceful(demo, tmp_path):
-    create_table(demo.client("dynamodb"), "stopped")
+def test_a_stop_under_load_answers_everything_that_was_taken(demo, tmp_path):
+    client = demo.client("dynamodb")
+    create_table(client, "stopped")
+    answers = []
+
+    def ask_until_it_is_gone(number: int):
+        for n in itertools.count():
+            request = {"taskToken": f"token-{number}-{n}", "title": "x", "signers": [{"name": "Dan", "email": "dan@example.com"}]}
+            try:
+                answers.append(serve.open(request).status)
+            except OSError:
+                return
+
     with Serve(tmp_path, demo.aws, "stopped") as serve:
-        assert fetch(f"{serve.url}/healthz").status == 200
+        callers = [threading.Thread(target=ask_until_it_is_gone, args=(number,)) for number in range(8)]
+        for caller in callers:
+            caller.start()
+        wait_until("there is load", lambda: len(answers) > 20)
         assert serve.terminate() == 0
+        for caller in callers:
+            caller.join()
         assert "Stops" in serve.process.stdout.read().decode()
+    assert set(answers) == {201}
+    pages = client.get_paginator("scan").paginate(
+        TableName="stopped", FilterExpression="sk = :state", ExpressionAttributeValues={":state": {"S": "S"}}
+    )
+    assert sum(page["Count"] for page in pages) == len(answers)
