@@ -55,10 +55,22 @@ pub async fn mail(flow: &Flow, id: ApprovalId, number: u8) -> Result<Step, Store
     };
 
     let sent = flow.mailer.send(&mail).await;
+    let at = flow.clock.now();
     if let Err(error) = &sent {
-        tracing::warn!(approval.id = %id, signer.index = number, mail.kind = ?task.kind, error = ?error, "mail not taken");
+        // SES's own words may hold an address; the code doesn't.
+        tracing::warn!(approval.id = %id, signer.index = number, mail.kind = ?task.kind, aws.error.code = error.code(), "mail not taken");
     }
+    let taken = sent.is_ok();
     mark(flow, approval, number, &attempt, sent).await?;
+    if taken {
+        // A note for the evidence. Without it the mail was sent all the same.
+        let seen = Observation {
+            at,
+            signer: number,
+            seen: Seen::MailSent,
+        };
+        let _ = flow.store.observe(id, &seen).await;
+    }
     Ok(Step::Done)
 }
 
@@ -87,14 +99,6 @@ async fn mark(
     attempt: &MailTask,
     sent: Result<(), MailError>,
 ) -> Result<(), StoreError> {
-    if sent.is_ok() {
-        let seen = Observation {
-            at: flow.clock.now(),
-            signer: number,
-            seen: Seen::MailSent,
-        };
-        flow.store.observe(approval.id, &seen).await?;
-    }
     for tries in 0.. {
         let signer = &approval.signers[usize::from(number)];
         if signer.mail.as_ref() != Some(attempt) {
@@ -142,7 +146,7 @@ fn after_attempt(
                 ..signer.clone()
             }
         }
-        Err(MailError::Refused { reason }) => SignerRecord {
+        Err(MailError::Refused { reason, .. }) => SignerRecord {
             state: match &signer.state {
                 SignerState::Waiting if invitation => SignerState::Bounced {
                     at: now,

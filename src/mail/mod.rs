@@ -45,9 +45,20 @@ pub enum MailError {
     },
     /// This mail will never be taken.
     Refused {
-        /// SES's error code and message.
+        /// SES's error code.
+        code: String,
+        /// Code and message, for an operator; it may hold an address.
         reason: String,
     },
+}
+
+impl MailError {
+    /// SES's error code, or what went wrong on the way.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Again { code } | Self::Refused { code, .. } => code,
+        }
+    }
 }
 
 impl Mailer {
@@ -97,9 +108,8 @@ impl Mailer {
             let code = error.code().unwrap_or("no answer").to_owned();
             // These two say that this very mail is at fault; everything else mends itself or is mended by an operator.
             if matches!(code.as_str(), "MessageRejected" | "BadRequestException") {
-                MailError::Refused {
-                    reason: format!("{code}: {}", error.message().unwrap_or_default()),
-                }
+                let reason = format!("{code}: {}", error.message().unwrap_or_default());
+                MailError::Refused { code, reason }
             } else {
                 MailError::Again { code }
             }
