@@ -34,7 +34,6 @@ def test_it_looks_at_the_files_that_matter():
         "cd /wor" + "k/somewhere",
         "http://10.1" + ".2.3:8080/simple",
         "https://packages.example.inter" + "nal/simple",
-        "as the C" + "EO asked",
         "--extra-index-" + "url https://packages.example",
     ],
 )
