@@ -36,6 +36,11 @@ pub struct Approval {
 }
 
 impl Approval {
+    /// The zone in which its dates are shown: its own, or else the `usual` one.
+    pub fn time_zone<'a>(&'a self, usual: &'a str) -> &'a str {
+        self.body.terms.time_zone.as_deref().unwrap_or(usual)
+    }
+
     /// Whether people are still being asked.
     pub fn is_pending(&self) -> bool {
         matches!(self.record.state, RequestState::Pending(_))

@@ -175,12 +175,8 @@ async fn record(
         };
         match flow.commit(&approval, change).await {
             Ok(after) => return Ok(after),
-            Err(StoreError::Conflict) => flow.after_conflict(tries).await,
+            Err(StoreError::Conflict) => approval = flow.read_again(approval.id, tries).await?,
             Err(error) => return Err(error),
-        }
-        match flow.store.load(approval.id).await?.approval() {
-            Some(again) => approval = again,
-            None => return Err(StoreError::Conflict),
         }
     }
     Ok(approval)

@@ -24,12 +24,8 @@ pub async fn close(flow: &Flow, mut approval: Approval) -> Result<Step, StoreErr
         match tell(flow, approval.clone(), state, now).await {
             Ok(()) => return Ok(Step::Done),
             // The callback's result comes in at the same moment as a rule.
-            Err(StoreError::Conflict) => flow.after_conflict(tries).await,
+            Err(StoreError::Conflict) => approval = flow.read_again(approval.id, tries).await?,
             Err(error) => return Err(error),
-        }
-        match flow.store.load(approval.id).await?.approval() {
-            Some(again) => approval = again,
-            None => return Ok(Step::Nothing),
         }
     }
     Err(StoreError::Conflict)

@@ -211,12 +211,10 @@ pub(super) async fn answer(
                 let after = call_back::first_attempt(flow, after).await;
                 return Ok((after, true));
             }
-            Err(StoreError::Conflict) if tries < MAX_TRIES => flow.after_conflict(tries).await,
+            Err(StoreError::Conflict) if tries < MAX_TRIES => {
+                approval = flow.read_again(approval.id, tries).await?;
+            }
             Err(error) => return Err(error),
-        }
-        match flow.store.load(approval.id).await?.approval() {
-            Some(again) => approval = again,
-            None => return Err(StoreError::Conflict),
         }
     }
     Err(StoreError::Conflict)

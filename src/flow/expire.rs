@@ -34,12 +34,8 @@ pub async fn expire(flow: &Flow, mut approval: Approval) -> Result<Approval, Sto
                 let after = call_back::first_attempt(flow, after).await;
                 return Ok(after);
             }
-            Err(StoreError::Conflict) => flow.after_conflict(tries).await,
+            Err(StoreError::Conflict) => approval = flow.read_again(approval.id, tries).await?,
             Err(error) => return Err(error),
-        }
-        match flow.store.load(approval.id).await?.approval() {
-            Some(again) => approval = again,
-            None => return Err(StoreError::Conflict),
         }
     }
     Ok(approval)

@@ -20,6 +20,7 @@ use crate::domain::api_key::ApiKeys;
 use crate::domain::approval::Approval;
 use crate::domain::decision::RequestState;
 use crate::domain::evidence::{Event, EvidenceKey, What};
+use crate::domain::ids::ApprovalId;
 use crate::domain::keys::{KeyRing, SealError};
 use crate::domain::link::{LinkClaim, SignerLink};
 use crate::domain::signer::{Directory, SignerRecord};
@@ -223,13 +224,15 @@ impl Flow {
         .await
     }
 
-    /// The pause before the next try after somebody else wrote in between: longer with each try, and never the same.
-    async fn after_conflict(&self, attempt: u32) {
-        let most = 4.0 * f64::from(1_u32 << attempt.min(7));
+    /// Reads an approval again after somebody else wrote in between, following a pause: longer with each try, and
+    /// never the same.
+    async fn read_again(&self, id: ApprovalId, tries: u32) -> Result<Approval, StoreError> {
+        let most = 4.0 * f64::from(1_u32 << tries.min(7));
         tokio::time::sleep(std::time::Duration::from_secs_f64(
             most * self.random.unit() / 1000.0,
         ))
         .await;
+        self.store.load(id).await?.approval().ok_or(StoreError::Conflict)
     }
 }
 

@@ -106,14 +106,10 @@ async fn mark(
         }
         let after = after_attempt(flow, &approval, signer, attempt, &sent);
         match flow.commit(&approval, with_signer(after)).await {
-            Err(StoreError::Conflict) => flow.after_conflict(tries).await,
+            Err(StoreError::Conflict) => approval = flow.read_again(approval.id, tries).await?,
             Err(error) => return Err(error),
             Ok(_) => return Ok(()),
         }
-        let Some(again) = flow.store.load(approval.id).await?.approval() else {
-            return Ok(());
-        };
-        approval = again;
     }
     Ok(())
 }

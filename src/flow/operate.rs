@@ -154,15 +154,9 @@ pub async fn cancel(
                 let after = call_back::first_attempt(flow, after).await;
                 return Ok(after);
             }
-            Err(StoreError::Conflict) => flow.after_conflict(tries).await,
+            Err(StoreError::Conflict) => approval = flow.read_again(approval.id, tries).await?,
             Err(error) => return Err(error.into()),
         }
-        approval = flow
-            .store
-            .load(approval.id)
-            .await?
-            .approval()
-            .ok_or(OperateError::NotFound)?;
     }
     Err(ended(&approval))
 }
@@ -174,8 +168,8 @@ pub async fn resend(
     id: ApprovalId,
     to: Option<&str>,
 ) -> Result<(Approval, Vec<u8>), OperateError> {
+    let mut approval = find(flow, &Which::Id(id)).await?;
     for tries in 0.. {
-        let approval = find(flow, &Which::Id(id)).await?;
         if !approval.is_pending() {
             return Err(ended(&approval));
         }
@@ -206,7 +200,9 @@ pub async fn resend(
         };
         match flow.commit(&approval, change).await {
             Ok(after) => return Ok((after, numbers)),
-            Err(StoreError::Conflict) if tries < MAX_TRIES => flow.after_conflict(tries).await,
+            Err(StoreError::Conflict) if tries < MAX_TRIES => {
+                approval = flow.read_again(id, tries).await?;
+            }
             Err(error) => return Err(error.into()),
         }
     }

@@ -144,16 +144,7 @@ impl About<'_> {
     }
 
     fn moment(&self, at: Timestamp) -> Moment {
-        Moment::new(
-            at,
-            self.now,
-            self.approval
-                .body
-                .terms
-                .time_zone
-                .as_deref()
-                .unwrap_or(self.time_zone),
-        )
+        Moment::new(at, self.now, self.approval.time_zone(self.time_zone))
     }
 
     fn deadline(&self) -> Option<Moment> {

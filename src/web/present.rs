@@ -113,16 +113,7 @@ impl Presenter<'_> {
     }
 
     fn moment(&self, at: Timestamp) -> Moment {
-        Moment::new(
-            at,
-            self.now,
-            self.approval
-                .body
-                .terms
-                .time_zone
-                .as_deref()
-                .unwrap_or(self.time_zone),
-        )
+        Moment::new(at, self.now, self.approval.time_zone(self.time_zone))
     }
 
     fn about(&self) -> About {
