@@ -14,6 +14,8 @@ use crate::interface::Identity;
 pub(crate) struct Context<'a> {
     pub(crate) identity: &'a Identity,
     pub(crate) started: Timestamp,
+    pub(crate) redrives: u32,
+    pub(crate) redriven: Option<Timestamp>,
     pub(crate) input: &'a Value,
     pub(crate) state: &'a str,
     pub(crate) entered: Timestamp,
@@ -37,11 +39,14 @@ impl Context<'_> {
                 "StartTime": moment(self.started),
                 "Name": self.identity.execution_name,
                 "RoleArn": self.identity.role_arn,
-                "RedriveCount": 0,
+                "RedriveCount": self.redrives,
             },
             "StateMachine": { "Id": self.identity.state_machine_arn, "Name": self.identity.state_machine_name },
             "State": { "Name": self.state, "EnteredTime": moment(self.entered) },
         });
+        if let Some(redriven) = self.redriven {
+            context["Execution"]["RedriveTime"] = moment(redriven).into();
+        }
         if let Some(retries) = self.retries {
             context["State"]["RetryCount"] = retries.into();
         }

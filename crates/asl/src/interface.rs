@@ -46,6 +46,14 @@ pub enum Happened {
         /// From the command.
         task: TaskId,
     },
+    /// A worker has taken an activity's task, which begins its HeartbeatSeconds. Refused where the task is over, and
+    /// where a worker has it already ([`Refused::WrongKind`]).
+    ActivityTaken {
+        /// From the command.
+        task: TaskId,
+        /// The worker's name, where it said one.
+        worker: Option<String>,
+    },
     /// A task that waits for its token has been handed over; `output` is the invocation's response. It is refused, and
     /// that does no harm, when the token was answered before the invocation returned.
     TaskSubmitted {
@@ -115,7 +123,8 @@ pub enum Happened {
 /// Something the caller has to do, once the entries of the same [`Step`] are durable.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    /// Run a task and tell its outcome by [`Happened`].
+    /// Run a task and tell its outcome by [`Happened`]. An activity's waits for a worker to ask for it; tell that by
+    /// [`Happened::ActivityTaken`].
     StartTask(StartTask),
     /// Nobody waits for this task any more; stop it if that can be done. Its token is closed.
     CancelTask {
@@ -143,7 +152,7 @@ pub struct StartTask {
     /// Where the task is answered by token: the token, to be found again when SendTask* comes. It is also in
     /// `arguments` where the definition put it there.
     pub token: Option<String>,
-    /// The token's holder has been told already ([`Happened::TaskSubmitted`] was seen). Only ever true in
+    /// The token's holder has been told already ([`Happened::TaskSubmitted`] or [`Happened::ActivityTaken`] was seen). Only ever true in
     /// [`Execution::open_tasks`](crate::Execution::open_tasks).
     pub submitted: bool,
 }

@@ -123,6 +123,14 @@ pub enum Event {
         cause: Option<String>,
     },
 
+    /// RedriveExecution: the execution had ended and goes on.
+    ExecutionRedriven {
+        /// The how manieth redrive it is, from 1.
+        count: u32,
+        /// How many entries from the first still count; those after them are taken back.
+        kept: usize,
+    },
+
     /// `…StateEntered`, by the state's type.
     StateEntered {
         /// The state's type.
@@ -179,7 +187,7 @@ pub enum Event {
     /// Not shown: that time has come.
     RetryBegun,
 
-    /// `TaskScheduled` or `LambdaFunctionScheduled`. The entry's id is the task's.
+    /// `TaskScheduled`, `LambdaFunctionScheduled` or `ActivityScheduled`. The entry's id is the task's.
     TaskScheduled {
         /// What to run.
         resource: Resource,
@@ -197,12 +205,15 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         token: Option<String>,
     },
-    /// `TaskStarted` or `LambdaFunctionStarted`.
+    /// `TaskStarted`, `LambdaFunctionStarted` or `ActivityStarted`.
     TaskStarted {
         /// The task.
         task: TaskId,
         /// What it runs.
         resource: Resource,
+        /// The worker that took it, where an activity's worker said its name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        worker: Option<String>,
     },
     /// The task is in the hands of whoever has the token.
     TaskSubmitted {
@@ -218,7 +229,7 @@ pub enum Event {
         /// The task.
         task: TaskId,
     },
-    /// `TaskSucceeded` or `LambdaFunctionSucceeded`.
+    /// `TaskSucceeded`, `LambdaFunctionSucceeded` or `ActivitySucceeded`.
     TaskSucceeded {
         /// The task.
         task: TaskId,
@@ -227,7 +238,7 @@ pub enum Event {
         /// Its result.
         output: Value,
     },
-    /// `TaskFailed` or `LambdaFunctionFailed`.
+    /// `TaskFailed`, `LambdaFunctionFailed` or `ActivityFailed`.
     TaskFailed {
         /// The task.
         task: TaskId,
@@ -237,7 +248,7 @@ pub enum Event {
         #[serde(flatten)]
         failure: Failure,
     },
-    /// `TaskTimedOut` or `LambdaFunctionTimedOut`.
+    /// `TaskTimedOut`, `LambdaFunctionTimedOut` or `ActivityTimedOut`.
     TaskTimedOut {
         /// The task.
         task: TaskId,

@@ -84,7 +84,7 @@ mod resource;
 mod retry;
 mod template;
 
-pub use definition::{Definition, Diagnostic, InvalidDefinition};
+pub use definition::{Definition, Diagnostic, InvalidDefinition, MachineType};
 pub use execution::{Execution, InvalidInput, InvalidJournal};
 pub use history::{history, history_event};
 pub use interface::{Command, Happened, Identity, Refused, StartTask, Status, Step, TaskId, TokenState};

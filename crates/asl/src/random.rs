@@ -1,4 +1,5 @@
-//! Randomness is passed in, so that a test can hold it still and a simulation can replay it.
+//! What an execution asks of the world while it decides is passed in, so that a test can hold it still and a
+//! simulation can replay it: randomness above all.
 //!
 //! What is drawn (task tokens, uuids, jitter) is written to the journal; replaying never draws.
 
@@ -8,11 +9,21 @@ use data_encoding::BASE64URL_NOPAD;
 pub trait Randomness {
     /// Fills all of `bytes`. Task tokens come from here, so in production it must be fit for secrets.
     fn fill(&mut self, bytes: &mut [u8]);
+
+    /// Whether there is an activity of this ARN. A task for one that isn't there fails instead of being scheduled.
+    fn activity_exists(&self, arn: &str) -> bool {
+        let _ = arn;
+        true
+    }
 }
 
 impl<R: Randomness + ?Sized> Randomness for &mut R {
     fn fill(&mut self, bytes: &mut [u8]) {
         (**self).fill(bytes);
+    }
+
+    fn activity_exists(&self, arn: &str) -> bool {
+        (**self).activity_exists(arn)
     }
 }
 

@@ -25,6 +25,11 @@ pub enum Resource {
         /// How its end is found.
         pattern: Pattern,
     },
+    /// An activity (`arn:aws:states:region:account:activity:name`): a worker asks for the task, and answers its token.
+    Activity {
+        /// The ARN as written.
+        arn: String,
+    },
 }
 
 /// How a service integration ends.
@@ -39,19 +44,22 @@ pub enum Pattern {
 impl Resource {
     /// Whether the task ends by its token rather than by its response.
     pub fn waits_for_token(&self) -> bool {
-        matches!(
-            self,
-            Self::Service {
-                pattern: Pattern::WaitForTaskToken,
-                ..
-            }
-        )
+        match self {
+            Self::Function { .. } => false,
+            Self::Service { pattern, .. } => *pattern == Pattern::WaitForTaskToken,
+            Self::Activity { .. } => true,
+        }
+    }
+
+    /// Whether it is an activity: then nobody runs it until a worker asks for it.
+    pub fn is_activity(&self) -> bool {
+        matches!(self, Self::Activity { .. })
     }
 
     /// `resource` as the history shows it: `invoke.waitForTaskToken`, or the function's ARN.
     pub(crate) fn history_resource(&self) -> String {
         match self {
-            Self::Function { arn } => arn.clone(),
+            Self::Function { arn } | Self::Activity { arn } => arn.clone(),
             Self::Service { action, pattern, .. } => format!("{action}{pattern}"),
         }
     }
@@ -69,7 +77,7 @@ impl fmt::Display for Pattern {
 impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Function { arn } => f.write_str(arn),
+            Self::Function { arn } | Self::Activity { arn } => f.write_str(arn),
             Self::Service {
                 partition,
                 service,
@@ -130,6 +138,11 @@ impl FromStr for Resource {
             {
                 Ok(Self::Function { arn: text.to_owned() })
             }
+            ["arn", partition, "states", region, account, "activity", name]
+                if ![partition, region, account, name].contains(&"") =>
+            {
+                Ok(Self::Activity { arn: text.to_owned() })
+            }
             ["arn", _, "states", ..] => Err(UnknownResource::NotSupported(text.to_owned())),
             _ => Err(UnknownResource::NotRecognized(text.to_owned())),
         }
@@ -155,6 +168,7 @@ mod tests {
             "arn:aws-cn:states:::lambda:invoke.waitForTaskToken",
             "arn:aws:lambda:us-east-1:123456789012:function:f",
             "arn:aws:lambda:us-east-1:123456789012:function:f:$LATEST",
+            "arn:aws:states:us-east-1:123456789012:activity:a",
         ] {
             assert_eq!(arn.parse::<Resource>().unwrap().to_string(), arn);
         }
@@ -169,7 +183,7 @@ mod tests {
         };
         assert_eq!(supported("arn:aws:states:::sqs:sendMessage"), Some(false));
         assert_eq!(
-            supported("arn:aws:states:us-east-1:123456789012:activity:a"),
+            supported("arn:aws:states:us-east-1:123456789012:activity:"),
             Some(false)
         );
         assert_eq!(supported("arn:aws:states:::lambda:invoke.sync"), None);

@@ -140,6 +140,8 @@ mod tests {
         let context = Context {
             identity: &identity,
             started: Timestamp::UNIX_EPOCH,
+            redrives: 0,
+            redriven: None,
             input,
             state: "S",
             entered: Timestamp::UNIX_EPOCH,

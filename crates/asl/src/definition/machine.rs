@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::diagnostic::Findings;
 use super::fields::Fields;
-use super::{Definition, InvalidDefinition, Machine, MachineId, State, Work, state};
+use super::{Definition, InvalidDefinition, Machine, MachineId, MachineType, State, Work, state};
 use crate::retry::LONGEST_SECONDS;
 
 /// AWS's limit to a state's name, in characters.
@@ -16,9 +16,10 @@ const LONGEST_NAME: usize = 80;
 pub(super) struct Reading {
     machines: Vec<Machine>,
     names: HashSet<String>,
+    pub(super) kind: MachineType,
 }
 
-pub(super) fn definition(text: &str) -> Result<Definition, InvalidDefinition> {
+pub(super) fn definition(text: &str, kind: MachineType) -> Result<Definition, InvalidDefinition> {
     let mut findings = Findings::default();
     let value: Value = match serde_json::from_str(text) {
         Ok(value) => value,
@@ -31,6 +32,7 @@ pub(super) fn definition(text: &str) -> Result<Definition, InvalidDefinition> {
     let mut reading = Reading {
         machines: Vec::new(),
         names: HashSet::new(),
+        kind,
     };
     let timeout_seconds = root(&value, &mut reading, &mut findings);
     findings.verdict(Some(Definition {

@@ -33,6 +33,16 @@ pub struct Definition {
     machines: Vec<Machine>,
 }
 
+/// What a machine is created as, which bounds what may be in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum MachineType {
+    /// STANDARD.
+    #[default]
+    Standard,
+    /// EXPRESS: nothing in it may wait for an answer from outside.
+    Express,
+}
+
 /// Where in [`Definition`] a machine is: 0 is the definition's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MachineId(usize);
@@ -135,7 +145,12 @@ pub(crate) enum Text {
 impl Definition {
     /// Reads a definition. It is refused as a whole, with everything that is wrong.
     pub fn parse(text: &str) -> Result<Self, InvalidDefinition> {
-        machine::definition(text)
+        Self::parse_as(text, MachineType::Standard)
+    }
+
+    /// Reads a definition for a machine of this type.
+    pub fn parse_as(text: &str, kind: MachineType) -> Result<Self, InvalidDefinition> {
+        machine::definition(text, kind)
     }
 
     /// The machine's own TimeoutSeconds.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::diagnostic::Findings;
 use super::fields::Fields;
 use super::machine::{Reading, query_language};
-use super::{Flow, State, Task, Text, Until, Work, choices, handlers};
+use super::{Flow, MachineType, State, Task, Text, Until, Work, choices, handlers};
 use crate::compare;
 use crate::expression::{Expression, Query};
 use crate::journal::StateType;
@@ -37,7 +37,7 @@ pub(super) fn read(
         StateType::Pass => Some(Work::Pass {
             result: fields.value("Result").cloned(),
         }),
-        StateType::Task => task(&mut fields),
+        StateType::Task => task(&mut fields, reading.kind),
         StateType::Parallel => parallel(&mut fields, reading),
         StateType::Wait => until(&mut fields).map(Work::Wait),
         StateType::Choice => choices::read(&mut fields),
@@ -75,7 +75,7 @@ fn kind(fields: &mut Fields<'_, '_>) -> Option<StateType> {
         }
         _ => {
             let at = fields.at("Type");
-            let message = "Value is not valid. Must be one of: [Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map]";
+            let message = "The field 'Type' should have one of these values: [Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map]";
             fields.findings.schema(at, message);
             return None;
         }
@@ -122,11 +122,19 @@ fn flow(fields: &mut Fields<'_, '_>, kind: StateType) -> Flow {
     flow
 }
 
-fn task(fields: &mut Fields<'_, '_>) -> Option<Work> {
+fn task(fields: &mut Fields<'_, '_>, kind: MachineType) -> Option<Work> {
     fields.require(&["Resource"]);
     fields.unsupported(&["Credentials"]);
-    let resource = fields
-        .string("Resource")
+    let resource = fields.string("Resource");
+    let unfit = resource
+        .filter(|_| kind == MachineType::Express)
+        .and_then(unfit_for_express);
+    if let Some(why) = unfit {
+        let at = fields.at("Resource");
+        fields.findings.schema(at, why);
+    }
+    let resource = resource
+        .filter(|_| unfit.is_none())
         .and_then(|text| match text.parse::<Resource>() {
             Ok(resource) => Some(resource),
             Err(why) => {
@@ -163,6 +171,23 @@ fn task(fields: &mut Fields<'_, '_>) -> Option<Work> {
         heartbeat,
         handlers,
     })))
+}
+
+/// Why a resource can't stand in an Express machine, in AWS's words, one space too many included.
+fn unfit_for_express(resource: &str) -> Option<&'static str> {
+    let parts: Vec<&str> = resource.split(':').collect();
+    match parts[..] {
+        ["arn", _, "states", _, _, "activity", ..] => {
+            Some("Express state machine does not support Activity ARN")
+        }
+        ["arn", _, "states", "", "", .., action] if action.contains(".sync") => {
+            Some("Express state machine does not support '.sync' service integration")
+        }
+        ["arn", _, "states", "", "", .., action] if action.ends_with(".waitForTaskToken") => {
+            Some("Express state machine does not support '.waitForTaskToken' service integration ")
+        }
+        _ => None,
+    }
 }
 
 /// The parameters of `lambda:invoke`, which are those of Lambda's Invoke.

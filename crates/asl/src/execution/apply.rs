@@ -41,6 +41,8 @@ impl Execution {
             tokens: HashMap::new(),
             last_id: 1,
             next_branch: 1,
+            redrives: 0,
+            redriven: None,
             definition,
         }
     }
@@ -58,6 +60,7 @@ impl Execution {
         }
         match &entry.event {
             Event::ExecutionStarted { .. } => return Err("the execution has started before".into()),
+            Event::ExecutionRedriven { .. } => return Err("the execution hasn't ended".into()),
             Event::ExecutionSucceeded { output } => self.end(Status::Succeeded {
                 output: output.clone(),
             }),

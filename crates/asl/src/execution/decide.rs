@@ -91,6 +91,8 @@ impl Execution {
         Context {
             identity: &self.identity,
             started: self.started,
+            redrives: self.redrives,
+            redriven: self.redriven,
             input: &self.input,
             state: &visit.state,
             entered: visit.entered,

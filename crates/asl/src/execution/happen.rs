@@ -26,9 +26,22 @@ impl Execution {
                 self.started(task, turn);
                 Ok(())
             }
+            Happened::ActivityTaken { task, worker } => {
+                let (branch, open) = self.find(task)?;
+                if !open.resource.is_activity() || open.started {
+                    return Err(Refused::WrongKind);
+                }
+                let event = Event::TaskStarted {
+                    task,
+                    resource: open.resource.clone(),
+                    worker,
+                };
+                self.record(branch, event, turn);
+                Ok(())
+            }
             Happened::TaskSubmitted { task, output } => {
                 let (branch, open) = self.find(task)?;
-                if open.token.is_none() {
+                if open.token.is_none() || open.resource.is_activity() {
                     return Err(Refused::WrongKind);
                 }
                 // Said twice after a crash, it shows once.
@@ -101,6 +114,7 @@ impl Execution {
             let event = Event::TaskStarted {
                 task,
                 resource: open.resource.clone(),
+                worker: None,
             };
             self.record(branch, event, turn);
         }

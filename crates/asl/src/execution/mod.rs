@@ -11,6 +11,7 @@ mod due;
 mod failing;
 mod flow;
 mod happen;
+mod redrive;
 mod state;
 mod work;
 
@@ -48,6 +49,9 @@ pub struct Execution {
     tokens: HashMap<String, TaskId>,
     last_id: u64,
     next_branch: u32,
+    /// How often it was redriven, and when last.
+    redrives: u32,
+    redriven: Option<Timestamp>,
 }
 
 /// The input of an execution is no JSON; the text says where.
@@ -115,22 +119,8 @@ impl Execution {
         definition: Arc<Definition>,
         journal: impl IntoIterator<Item = &'a Entry>,
     ) -> Result<Self, InvalidJournal> {
-        let mut journal = journal.into_iter();
-        let invalid = |position: usize, reason: String| InvalidJournal { position, reason };
-        let Some(Entry {
-            at,
-            event: Event::ExecutionStarted { identity, input },
-            ..
-        }) = journal.next()
-        else {
-            return Err(invalid(0, "a journal begins with ExecutionStarted".into()));
-        };
-        let input = serde_json::from_str(input)
-            .map_err(|error| invalid(0, format!("the input is no JSON: {error}")))?;
-        let mut execution = Self::new(definition, identity.clone(), input, *at);
-        for (n, entry) in journal.enumerate() {
-            execution.apply(entry).map_err(|reason| invalid(n + 1, reason))?;
-        }
+        let journal: Vec<&Entry> = journal.into_iter().collect();
+        let (execution, _) = Self::replay_to(definition, &journal, None)?;
         Ok(execution)
     }
 

@@ -124,7 +124,9 @@ impl OpenTask {
     /// When it times out, and whether that is for want of a heartbeat.
     pub(super) fn due(&self) -> Option<(Timestamp, bool)> {
         let deadline = self.deadline.map(|at| (at, false));
-        let heartbeat = self.heartbeat.map(|(_, at)| (at, true));
+        // Nobody sends heartbeats for an activity that no worker has taken.
+        let beats = self.started || !self.resource.is_activity();
+        let heartbeat = self.heartbeat.filter(|_| beats).map(|(_, at)| (at, true));
         deadline.into_iter().chain(heartbeat).min()
     }
 
@@ -134,7 +136,7 @@ impl OpenTask {
             resource: self.resource.clone(),
             arguments: self.arguments.clone(),
             token: self.token.clone(),
-            submitted: self.submitted,
+            submitted: self.submitted || (self.started && self.resource.is_activity()),
         }
     }
 }

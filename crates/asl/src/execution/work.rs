@@ -14,6 +14,7 @@ use crate::expression::{Query, Scope};
 use crate::journal::{Event, Failure};
 use crate::limits;
 use crate::random::{self, Randomness};
+use crate::resource::Resource;
 use crate::retry::LONGEST_SECONDS;
 
 impl Execution {
@@ -60,6 +61,11 @@ impl Execution {
         task: &Task,
         random: &mut dyn Randomness,
     ) -> Result<Event, Failure> {
+        if let Resource::Activity { arn } = &task.resource
+            && !random.activity_exists(arn)
+        {
+            return Err(runtime(format!("The activity {arn} does not exist.")));
+        }
         let token = task
             .resource
             .waits_for_token()

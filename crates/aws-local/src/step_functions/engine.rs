@@ -11,16 +11,19 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use asl::{Command, Definition, Execution, Happened, Identity, Refused, StartTask, Status, Step, TaskId};
+use asl::{
+    Command, Definition, Execution, Happened, Identity, Refused, Resource, StartTask, Status, Step, TaskId,
+};
 use jiff::Timestamp;
 use tokio::sync::Mutex as AsyncMutex;
 
+use super::activities::Activities;
 use super::store::executions::{self, End, Progress, Record, Waiting};
 use super::store::{Store, machines};
 use super::timers::Timers;
 use crate::error::AwsError;
 use crate::lambda::Lambda;
-use crate::source::{Randomness, Source};
+use crate::source::Source;
 use crate::tasks::Tasks;
 
 /// How long until a task's result is offered again to a file that can't be written to.
@@ -35,6 +38,9 @@ pub(crate) struct Engine {
     pub(super) lambda: Arc<Lambda>,
     pub(super) tasks: Arc<Tasks>,
     pub(super) timers: Timers,
+    pub(super) activities: Activities,
+    /// Machines that are being deleted: their executions end at their next transition.
+    pub(super) deleting: Mutex<HashSet<String>>,
     live: Mutex<HashMap<i64, Slot>>,
     definitions: Mutex<HashMap<i64, Arc<Definition>>>,
     last_id: AtomicI64,
@@ -53,14 +59,21 @@ struct Live {
     steps: i64,
 }
 
+/// What the file held when it was opened.
+pub(super) struct Kept {
+    pub(super) last_id: i64,
+    pub(super) unfinished: Vec<Waiting>,
+    pub(super) activities: Vec<String>,
+    pub(super) deleting: Vec<String>,
+}
+
 impl Engine {
     pub(super) fn new(
         source: Source,
         store: Store,
         lambda: Arc<Lambda>,
         tasks: Arc<Tasks>,
-        last_id: i64,
-        unfinished: Vec<Waiting>,
+        kept: Kept,
     ) -> Engine {
         Engine {
             source,
@@ -68,10 +81,12 @@ impl Engine {
             lambda,
             tasks,
             timers: Timers::default(),
+            activities: Activities::of(kept.activities),
+            deleting: Mutex::new(kept.deleting.into_iter().collect()),
             live: Mutex::default(),
             definitions: Mutex::default(),
-            last_id: AtomicI64::new(last_id),
-            unfinished: Mutex::new(unfinished),
+            last_id: AtomicI64::new(kept.last_id),
+            unfinished: Mutex::new(kept.unfinished),
             running: Mutex::default(),
         }
     }
@@ -118,13 +133,8 @@ impl Engine {
             record.started,
             &mut self.random(),
         );
-        let (mut execution, mut step) = begun.map_err(|error| {
-            AwsError::new(
-                "InvalidExecutionInput",
-                format!("Invalid State Machine Execution Input: '{error}'"),
-            )
-        })?;
-        let started = self.tell_started(&mut execution, &mut step, record.started);
+        let (mut execution, mut step) = begun.map_err(|error| super::input::invalid(&error))?;
+        let asked = self.tell_started(&mut execution, &mut step, record.started);
         let progress = progress(id, &execution, &step, 0, record.started)?;
         let written = self
             .store
@@ -140,7 +150,7 @@ impl Engine {
             self.release(id, &slot, live);
             return Ok(Err(other));
         }
-        self.go_on(id, &execution, started);
+        self.go_on(id, &execution, asked);
         *live = Some(Live { execution, steps: 1 });
         self.release(id, &slot, live);
         Ok(Ok(()))
@@ -174,7 +184,8 @@ impl Engine {
         let now = self.source.now();
         let mut step = execution.handle(happened, now, &mut self.random());
         let refused = step.refused;
-        let started = self.tell_started(&mut execution, &mut step, now);
+        self.end_if_deleting(&mut execution, &mut step, now);
+        let asked = self.tell_started(&mut execution, &mut step, now);
         let mut done = 0;
         if !step.entries.is_empty() {
             let progress = progress(id, &execution, &step, steps, now)?;
@@ -183,7 +194,7 @@ impl Engine {
                 .await?;
             done = 1;
         }
-        self.go_on(id, &execution, started);
+        self.go_on(id, &execution, asked);
         *live = Some(Live {
             execution,
             steps: steps + done,
@@ -191,29 +202,58 @@ impl Engine {
         Ok(refused)
     }
 
-    /// Says of each task that is to be started that it has, so that both are one entry in the file.
-    fn tell_started(&self, execution: &mut Execution, step: &mut Step, now: Timestamp) -> Vec<StartTask> {
-        let mut started = Vec::new();
-        for command in std::mem::take(&mut step.commands) {
-            if let Command::StartTask(task) = command {
+    /// Ends an execution whose machine is being deleted, if it has come to another state.
+    fn end_if_deleting(&self, execution: &mut Execution, step: &mut Step, now: Timestamp) {
+        let transition = |entry: &asl::Entry| matches!(entry.event, asl::Event::StateEntered { .. });
+        if *execution.status() != Status::Running
+            || !lock(&self.deleting).contains(&execution.identity().state_machine_arn)
+            || !step.entries.iter().any(transition)
+        {
+            return;
+        }
+        let stopped = Happened::Stopped {
+            error: None,
+            cause: None,
+        };
+        let end = execution.handle(stopped, now, &mut self.random());
+        step.entries.extend(end.entries);
+        // Tasks that were to be started in this very step never were.
+        step.commands.clear();
+    }
+
+    /// Says of each task that is to be started that it has, so that both are one entry in the file. An activity's
+    /// begins when a worker takes it.
+    fn tell_started(&self, execution: &mut Execution, step: &mut Step, now: Timestamp) -> Vec<Command> {
+        let asked = std::mem::take(&mut step.commands);
+        for command in &asked {
+            if let Command::StartTask(task) = command
+                && !task.resource.is_activity()
+            {
                 let told = Happened::TaskStarted { task: task.task };
                 let further = execution.handle(told, now, &mut self.random());
                 step.entries.extend(further.entries);
-                started.push(task);
             }
         }
-        started
+        asked
     }
 
     /// Carries out what a durable step asks for.
-    fn go_on(self: &Arc<Self>, id: i64, execution: &Execution, started: Vec<StartTask>) {
+    fn go_on(self: &Arc<Self>, id: i64, execution: &Execution, asked: Vec<Command>) {
         self.timers.set(id, execution.next_timer());
-        for task in started {
-            self.run(id, task);
+        for command in asked {
+            match command {
+                Command::StartTask(task) => self.run(id, task),
+                Command::CancelTask { task } => self.activities.cancel(id, task),
+                Command::SetTimer { .. } | Command::Finish => {}
+            }
         }
     }
 
     fn run(self: &Arc<Self>, id: i64, task: StartTask) {
+        if let Resource::Activity { arn } = &task.resource {
+            self.activities.schedule(arn, id, task.task);
+            return;
+        }
         let key = (id, task.task);
         if !lock(&self.running).insert(key) {
             return;
@@ -229,6 +269,69 @@ impl Engine {
             }
             lock(&engine.running).remove(&key);
         });
+    }
+
+    /// Takes up an execution that had ended. Answers why it was not, where it wasn't.
+    pub(super) async fn take_up(self: &Arc<Self>, id: i64) -> Result<Option<Refused>, AwsError> {
+        let slot = self.slot(id);
+        let mut live = slot.lock().await;
+        let result = self.take_up_in(id, &mut live).await;
+        self.release(id, &slot, live);
+        result
+    }
+
+    async fn take_up_in(
+        self: &Arc<Self>,
+        id: i64,
+        live: &mut Option<Live>,
+    ) -> Result<Option<Refused>, AwsError> {
+        let (revision, journal, steps) = self
+            .store
+            .read(move |connection| executions::load(connection, id))
+            .await?;
+        let definition = self.definition(revision).await?;
+        let now = self.source.now();
+        let redriven = Execution::redrive(definition, &journal, now, &mut self.random())
+            .map_err(|error| AwsError::internal("InternalServerError", error))?;
+        let (mut execution, mut step) = match redriven {
+            Ok(redriven) => redriven,
+            Err(refused) => return Ok(Some(refused)),
+        };
+        let asked = self.tell_started(&mut execution, &mut step, now);
+        let progress = progress(id, &execution, &step, steps, now)?;
+        *live = None;
+        self.store
+            .write(move |transaction| executions::append(transaction, &progress))
+            .await?;
+        self.go_on(id, &execution, asked);
+        *live = Some(Live {
+            execution,
+            steps: steps + 1,
+        });
+        Ok(None)
+    }
+
+    /// Lets the executions of a machine end at their next transition.
+    pub(super) fn end_executions_of(&self, machine: String) {
+        lock(&self.deleting).insert(machine);
+    }
+
+    /// A task of an execution that is not over.
+    pub(super) async fn open_task(&self, id: i64, task: TaskId) -> Result<Option<StartTask>, AwsError> {
+        let slot = self.slot(id);
+        let mut live = slot.lock().await;
+        let loaded = match live.take() {
+            Some(live) => Ok(live),
+            None => self.load(id).await,
+        };
+        let found = loaded.map(|loaded| {
+            let mut open = loaded.execution.open_tasks().into_iter();
+            let found = open.find(|open| open.task == task);
+            *live = Some(loaded);
+            found
+        });
+        self.release(id, &slot, live);
+        found
     }
 
     /// Runs the tasks that were running when the process before this one ended.
@@ -265,7 +368,7 @@ impl Engine {
         Ok(Live { execution, steps })
     }
 
-    async fn definition(&self, revision: i64) -> Result<Arc<Definition>, AwsError> {
+    pub(super) async fn definition(&self, revision: i64) -> Result<Arc<Definition>, AwsError> {
         if let Some(definition) = lock(&self.definitions).get(&revision) {
             return Ok(Arc::clone(definition));
         }
@@ -291,7 +394,10 @@ impl Engine {
     /// Gives the place back, and forgets the execution unless something of it runs in this process or somebody
     /// is waiting for the place.
     fn release(&self, id: i64, slot: &Slot, held: tokio::sync::MutexGuard<'_, Option<Live>>) {
-        let needed = held.as_ref().is_some_and(|live| calls(&live.execution) > 0);
+        let here = |task: &StartTask| !task.submitted && !task.resource.is_activity();
+        let needed = held
+            .as_ref()
+            .is_some_and(|live| live.execution.open_tasks().iter().any(here));
         let mut live = lock(&self.live);
         drop(held);
         // One of the two is in the map, the other is ours; places are only handed out under this lock.
@@ -300,8 +406,8 @@ impl Engine {
         }
     }
 
-    fn random(&self) -> Draw<'_> {
-        Draw(&self.source.randomness)
+    pub(super) fn random(&self) -> Draw<'_> {
+        Draw(self)
     }
 
     #[cfg(test)]
@@ -310,7 +416,7 @@ impl Engine {
     }
 }
 
-/// Tasks of `execution` that run in this process.
+/// Tasks of `execution` that run in this process, or wait in its memory for a worker.
 fn calls(execution: &Execution) -> usize {
     execution
         .open_tasks()
@@ -358,18 +464,26 @@ fn progress(
         },
         timer: execution.next_timer(),
         calls: calls(execution),
+        redriven: step.entries.iter().find_map(|entry| match entry.event {
+            asl::Event::ExecutionRedriven { .. } => Some(entry.at),
+            _ => None,
+        }),
     })
 }
 
-/// The randomness given to us, as the interpreter asks for it.
-struct Draw<'a>(&'a Randomness);
+/// What the interpreter asks of the world.
+pub(super) struct Draw<'a>(&'a Engine);
 
 impl asl::Randomness for Draw<'_> {
     fn fill(&mut self, bytes: &mut [u8]) {
-        (self.0)(bytes);
+        (self.0.source.randomness)(bytes);
+    }
+
+    fn activity_exists(&self, arn: &str) -> bool {
+        self.0.activities.exists(arn)
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

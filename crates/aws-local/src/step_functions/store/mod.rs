@@ -1,8 +1,13 @@
 //! What Step Functions keeps, in one SQLite file or in memory. Every change is one transaction, which is on
 //! the disk before anybody hears of it; changes that come at the same time share a commit.
 
+pub(super) mod activities;
+pub(super) mod aliases;
 pub(super) mod executions;
+mod later;
 pub(super) mod machines;
+pub(super) mod tags;
+pub(super) mod versions;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -54,7 +59,6 @@ const SCHEMA: &str = "
         calls INTEGER NOT NULL,
         steps INTEGER NOT NULL
     ) STRICT;
-    CREATE INDEX IF NOT EXISTS executions_by_machine ON executions (machine, id);
     CREATE INDEX IF NOT EXISTS running ON executions (id) WHERE status = 'RUNNING';
     CREATE TABLE IF NOT EXISTS journal (
         execution INTEGER NOT NULL,
@@ -83,6 +87,10 @@ impl Store {
     /// Must be called within a tokio runtime, which then writes to the file.
     pub(crate) fn open(place: Place) -> Result<Store, StartError> {
         let connection = place.open(FILE, SCHEMA)?;
+        later::bring_up_to_date(&connection).map_err(|error| StartError::Database {
+            file: FILE,
+            reason: error.to_string(),
+        })?;
         let (reader, changes) = match &place {
             Place::Memory => (connection, None),
             Place::Folder(_) => {
