@@ -1,10 +1,11 @@
-//! What is claimed about speed, measured. `benches/run` builds and prints all tables; `benches/run lives 200`, `benches/run
-//! calls` or `benches/run process` prints one, and the number says how many lives a row has.
+//! What is claimed about speed, measured. `benches/run` builds and prints all tables; `benches/run lives 200`, or one
+//! of `calls`, `process` and `engine`; the number says how many lives a row has.
 #![expect(clippy::print_stdout, reason = "a program that prints tables")]
 #![expect(clippy::disallowed_methods, reason = "a stopwatch needs the wall clock")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that can't go on ends")]
 
 mod calls;
+mod engine;
 mod lives;
 mod measure;
 mod process;
@@ -35,6 +36,9 @@ fn main() {
         }
         if wanted("process") {
             process::print().await;
+        }
+        if wanted("engine") {
+            engine::print().await;
         }
     });
 }

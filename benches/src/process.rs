@@ -1,7 +1,7 @@
 //! What the program is as a process: its size, how soon it shows a page, and what it holds in memory, alone and with
 //! 10,000 approvals waiting; and how soon it is back after a SIGKILL with them.
 
-use crate::measure::resident_mb;
+use crate::measure::{free_port, resident_mb};
 use crate::world::DEFINITION;
 use bytes::Bytes;
 use http::{Request, StatusCode};
@@ -168,9 +168,4 @@ impl Demo {
         }
         link
     }
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
