@@ -141,7 +141,7 @@ impl Execution {
 }
 
 fn has_lines_below(phase: &Phase) -> bool {
-    matches!(phase, Phase::Branching { .. })
+    matches!(phase, Phase::Branching { .. } | Phase::Mapping(_))
 }
 
 fn entry_count(entry: &Entry) -> u32 {
@@ -164,5 +164,9 @@ fn fails(event: &Event) -> bool {
             | Event::StateAborted { .. }
             | Event::BranchFailed { .. }
             | Event::ParallelFailed
+            | Event::MapIterationFailed { .. }
+            | Event::MapIterationAborted { .. }
+            | Event::MapItemFailed { .. }
+            | Event::MapFailed
     )
 }
