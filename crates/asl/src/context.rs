@@ -17,6 +17,8 @@ pub(crate) struct Context<'a> {
     pub(crate) started: Timestamp,
     pub(crate) redrives: u32,
     pub(crate) redriven: Option<Timestamp>,
+    /// What stands in for all of it, in a trial.
+    pub(crate) given: Option<&'a Value>,
     pub(crate) input: &'a Value,
     pub(crate) state: &'a str,
     pub(crate) entered: Timestamp,
@@ -57,6 +59,7 @@ impl Context<'_> {
             Some(item) if first == Some("Map") => self
                 .built_item
                 .get_or_init(|| json!({ "Map": { "Item": item.value() } })),
+            _ if self.given.is_some() => self.given.unwrap_or(&Value::Null),
             _ => self.built.get_or_init(|| self.build()),
         }
     }

@@ -81,15 +81,18 @@ mod limits;
 mod map_run;
 mod path;
 mod random;
+mod references;
 mod resource;
 mod retry;
 mod template;
 
 pub use definition::{Definition, Diagnostic, InvalidDefinition, MachineType};
+pub use execution::trial;
 pub use execution::{Execution, InvalidInput, InvalidJournal};
 pub use history::{history, history_event};
 pub use interface::{Command, Happened, Identity, Refused, StartTask, Status, Step, TaskId, TokenState};
 pub use journal::{BranchId, Entry, Event, Failure, StateType};
 pub use map_run::{Batch, Export, Format, MapRun, Results, Source, Transformation};
 pub use random::Randomness;
+pub use references::variable_references;
 pub use resource::{Pattern, Resource, UnknownResource};

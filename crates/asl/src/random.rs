@@ -4,6 +4,7 @@
 //! What is drawn (task tokens, uuids, jitter) is written to the journal; replaying never draws.
 
 use data_encoding::BASE64URL_NOPAD;
+use serde_json::Value;
 
 /// A source of random bytes. Production gives the operating system's; a test gives a counter.
 pub trait Randomness {
@@ -15,6 +16,12 @@ pub trait Randomness {
         let _ = arn;
         true
     }
+
+    /// Data that passes on its way into or out of a state, by the names of TestState's inspection data. Only who tries
+    /// a state looks at it.
+    fn watch(&mut self, what: &'static str, value: &Value) {
+        let _ = (what, value);
+    }
 }
 
 impl<R: Randomness + ?Sized> Randomness for &mut R {
@@ -24,6 +31,10 @@ impl<R: Randomness + ?Sized> Randomness for &mut R {
 
     fn activity_exists(&self, arn: &str) -> bool {
         (**self).activity_exists(arn)
+    }
+
+    fn watch(&mut self, what: &'static str, value: &Value) {
+        (**self).watch(what, value);
     }
 }
 

@@ -51,6 +51,25 @@ impl Resource {
         }
     }
 
+    /// A service integration that this interpreter does not run, taken at its word.
+    pub(crate) fn unsupported(text: &str) -> Option<Self> {
+        let rest = text.strip_prefix("arn:")?;
+        let (partition, rest) = rest.split_once(":states:::")?;
+        let (rest, pattern) = match rest.strip_suffix(".waitForTaskToken") {
+            Some(rest) => (rest, Pattern::WaitForTaskToken),
+            None => (rest, Pattern::RequestResponse),
+        };
+        // `.sync:2` ends in a part of its own.
+        let call = rest.strip_suffix(":2").unwrap_or(rest);
+        let (service, _) = call.rsplit_once(':')?;
+        Some(Self::Service {
+            partition: partition.to_owned(),
+            service: service.to_owned(),
+            action: rest.get(service.len() + 1..)?.to_owned(),
+            pattern,
+        })
+    }
+
     /// Whether it is an activity: then nobody runs it until a worker asks for it.
     pub fn is_activity(&self) -> bool {
         matches!(self, Self::Activity { .. })

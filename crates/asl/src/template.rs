@@ -142,6 +142,7 @@ mod tests {
             started: Timestamp::UNIX_EPOCH,
             redrives: 0,
             redriven: None,
+            given: None,
             input,
             state: "S",
             entered: Timestamp::UNIX_EPOCH,

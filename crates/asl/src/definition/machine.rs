@@ -17,28 +17,67 @@ pub(super) struct Reading {
     machines: Vec<Machine>,
     names: HashSet<String>,
     pub(super) kind: MachineType,
+    /// Whether a state is to be tried: then its work may be what this interpreter can't do, for a mock does it.
+    pub(super) trial: bool,
 }
 
-pub(super) fn definition(text: &str, kind: MachineType) -> Result<Definition, InvalidDefinition> {
+pub(super) fn definition(
+    text: &str,
+    kind: MachineType,
+    trial: bool,
+) -> Result<Definition, InvalidDefinition> {
     let mut findings = Findings::default();
-    let value: Value = match serde_json::from_str(text) {
-        Ok(value) => value,
-        Err(error) => {
-            let (location, message) = not_json(text, &error);
-            findings.json(location, message);
-            return findings.verdict(None);
-        }
+    let Some(value) = json(text, &mut findings) else {
+        return findings.verdict(None);
     };
     let mut reading = Reading {
         machines: Vec::new(),
         names: HashSet::new(),
         kind,
+        trial,
     };
     let timeout_seconds = root(&value, &mut reading, &mut findings);
     findings.verdict(Some(Definition {
         timeout_seconds,
         machines: reading.machines,
     }))
+}
+
+/// What TestState calls a state that was given alone.
+const ALONE: &str = "StateName";
+
+/// Reads a state that was given alone: where it leads can't be checked.
+pub(super) fn single_state(text: &str) -> Result<Definition, InvalidDefinition> {
+    let mut findings = Findings::default();
+    let Some(value) = json(text, &mut findings) else {
+        return findings.verdict(None);
+    };
+    let mut reading = Reading {
+        machines: vec![Machine::default()],
+        names: HashSet::from([ALONE.to_owned()]),
+        kind: MachineType::Standard,
+        trial: true,
+    };
+    let state = state::read(&value, String::new(), &mut reading, &mut findings);
+    if let Some(root) = reading.machines.first_mut() {
+        ALONE.clone_into(&mut root.start_at);
+        root.states.extend(state.map(|state| (ALONE.to_owned(), state)));
+    }
+    findings.verdict(Some(Definition {
+        timeout_seconds: None,
+        machines: reading.machines,
+    }))
+}
+
+fn json(text: &str, findings: &mut Findings) -> Option<Value> {
+    match serde_json::from_str(text) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            let (location, message) = not_json(text, &error);
+            findings.json(location, message);
+            None
+        }
+    }
 }
 
 /// Where text stops being JSON, and why. AWS's reader is Jackson; its words are given for text that begins with a word

@@ -216,7 +216,23 @@ impl Definition {
 
     /// Reads a definition for a machine of this type.
     pub fn parse_as(text: &str, kind: MachineType) -> Result<Self, InvalidDefinition> {
-        machine::definition(text, kind)
+        machine::definition(text, kind, false)
+    }
+
+    /// Reads a definition for one of its states to be tried.
+    pub(crate) fn parse_for_trial(text: &str) -> Result<Self, InvalidDefinition> {
+        machine::definition(text, MachineType::Standard, true)
+    }
+
+    /// Reads the definition of one state, whose transitions lead nowhere, as that of a machine of it alone.
+    pub(crate) fn parse_state(text: &str) -> Result<Self, InvalidDefinition> {
+        machine::single_state(text)
+    }
+
+    /// The machine in which a state of this name stands.
+    pub(crate) fn home_of(&self, state: &str) -> Option<MachineId> {
+        let home = |machine: &Machine| machine.states.contains_key(state);
+        self.machines.iter().position(home).map(MachineId)
     }
 
     /// The machine's own TimeoutSeconds.

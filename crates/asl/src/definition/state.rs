@@ -10,7 +10,7 @@ use crate::compare;
 use crate::expression::{Expression, Query};
 use crate::journal::StateType;
 use crate::path::{InvalidPath, ReferencePath};
-use crate::resource::Resource;
+use crate::resource::{Resource, UnknownResource};
 use crate::retry::LONGEST_SECONDS;
 
 /// AWS's limit to the branches of a Parallel is by the size of the definition; ours keeps one machine's list small.
@@ -37,7 +37,7 @@ pub(super) fn read(
         StateType::Pass => Some(Work::Pass {
             result: fields.value("Result").cloned(),
         }),
-        StateType::Task => task(&mut fields, reading.kind),
+        StateType::Task => task(&mut fields, reading),
         StateType::Parallel => parallel(&mut fields, reading),
         StateType::Wait => until(&mut fields).map(Work::Wait),
         StateType::Choice => choices::read(&mut fields),
@@ -121,12 +121,12 @@ fn flow(fields: &mut Fields<'_, '_>, kind: StateType) -> Flow {
     flow
 }
 
-fn task(fields: &mut Fields<'_, '_>, kind: MachineType) -> Option<Work> {
+fn task(fields: &mut Fields<'_, '_>, reading: &Reading) -> Option<Work> {
     fields.require(&["Resource"]);
     fields.unsupported(&["Credentials"]);
     let resource = fields.string("Resource");
     let unfit = resource
-        .filter(|_| kind == MachineType::Express)
+        .filter(|_| reading.kind == MachineType::Express)
         .and_then(unfit_for_express);
     if let Some(why) = unfit {
         let at = fields.at("Resource");
@@ -136,20 +136,23 @@ fn task(fields: &mut Fields<'_, '_>, kind: MachineType) -> Option<Work> {
         .filter(|_| unfit.is_none())
         .and_then(|text| match text.parse::<Resource>() {
             Ok(resource) => Some(resource),
+            Err(UnknownResource::NotSupported(_)) if reading.trial => Resource::unsupported(text),
             Err(why) => {
                 let at = fields.at("Resource");
                 match why {
-                    crate::resource::UnknownResource::NotRecognized(_) => {
+                    UnknownResource::NotRecognized(_) => {
                         fields.findings.schema(at, why.to_string());
                     }
-                    crate::resource::UnknownResource::NotSupported(_) => {
+                    UnknownResource::NotSupported(_) => {
                         fields.findings.unsupported(at, why.to_string());
                     }
                 }
                 None
             }
         });
-    if let Some(Resource::Service { .. }) = resource {
+    if let Some(Resource::Service { service, .. }) = &resource
+        && service == "lambda"
+    {
         invocation(fields);
     }
     let timeout = fields.seconds("TimeoutSeconds", "TimeoutSecondsPath");

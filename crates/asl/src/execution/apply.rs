@@ -48,6 +48,7 @@ impl Execution {
             next_branch: 1,
             redrives: 0,
             redriven: None,
+            given_context: None,
             definition,
         }
     }

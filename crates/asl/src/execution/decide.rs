@@ -95,6 +95,7 @@ impl Execution {
             started: self.started,
             redrives: self.redrives,
             redriven: self.redriven,
+            given: self.given_context.as_deref(),
             input: &self.input,
             state: &visit.state,
             entered: visit.entered,

@@ -140,6 +140,9 @@ impl Execution {
                 failure,
             },
         };
+        if let Event::TaskSucceeded { output, .. } = &event {
+            turn.random.watch("result", output);
+        }
         self.started(task, turn);
         self.record(branch, event, turn);
         Ok(())

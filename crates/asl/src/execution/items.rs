@@ -23,11 +23,12 @@ impl<'a> Item<'a> {
 impl Map {
     /// What is iterated over, and whether it is an object's fields, of which each is an item.
     /// <https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itemspath.html>
-    pub(crate) fn items(&self, scope: &Scope<'_>) -> Result<(Vec<Value>, bool), Failure> {
+    pub(crate) fn items(&self, scope: &mut Scope<'_>) -> Result<(Vec<Value>, bool), Failure> {
         let path = &self.items_path;
         let found = path
             .read(scope)
             .map_err(|miss| runtime(format!("Invalid path '{}' : {}", path.text, miss.0)))?;
+        scope.random.watch("afterItemsPath", &found);
         match found {
             Value::Array(items) => Ok((items, false)),
             Value::Object(fields) => {

@@ -134,7 +134,7 @@ impl Execution {
             None => 0,
             Some(amount) => amount.whole(&mut scope)?,
         };
-        let (items, keyed) = map.items(&scope)?;
+        let (items, keyed) = map.items(&mut scope)?;
         let concurrency = if concurrency == 0 {
             MOST_AT_ONCE
         } else {
@@ -155,6 +155,7 @@ impl Execution {
         random: &mut dyn Randomness,
     ) -> Result<Cow<'v, Value>, Failure> {
         if flow.input_path.as_ref().is_some_and(|path| path.text == "$") {
+            random.watch("afterInputPath", &visit.input);
             return Ok(Cow::Borrowed(&visit.input));
         }
         self.effective_input(visit, flow, None, random).map(Cow::Owned)
@@ -233,6 +234,27 @@ impl Execution {
             spent: 0,
         })?;
         limits::pass(selected, &visit.state)
+    }
+
+    /// What all iterations of a Map begin with, where ItemSelector makes it.
+    pub(super) fn selected(
+        &self,
+        visit: &Visit,
+        state: &State,
+        mapping: &Mapping,
+        random: &mut dyn Randomness,
+    ) -> Option<Value> {
+        let Work::Map(map) = &state.work else {
+            return None;
+        };
+        map.selector.as_ref()?;
+        let items = mapping.items.iter().enumerate();
+        let selected =
+            items.map(|(index, item)| self.iteration_input(visit, state, mapping, index, item, random));
+        selected
+            .collect::<Result<Vec<Value>, Failure>>()
+            .ok()
+            .map(Value::Array)
     }
 
     /// The next entry about the iteration that failed; `None` when all is said.

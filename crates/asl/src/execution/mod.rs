@@ -16,6 +16,7 @@ mod mapping;
 mod ready;
 mod redrive;
 mod state;
+pub mod trial;
 mod work;
 
 use std::collections::{BTreeMap, HashMap};
@@ -58,6 +59,8 @@ pub struct Execution {
     /// How often it was redriven, and when last.
     redrives: u32,
     redriven: Option<Timestamp>,
+    /// The context object, where it is not the execution's own.
+    given_context: Option<Box<Value>>,
 }
 
 /// The input of an execution is no JSON; the text says where.

@@ -31,6 +31,7 @@ impl Execution {
                 .effective_input(visit, &state.flow, None, random)
                 .map(|input| {
                     let result = result.clone().unwrap_or(input);
+                    random.watch("result", &result);
                     self.exit(visit, state, result, random)
                 }),
             Work::Succeed => return self.exit(visit, state, Value::Null, random),
@@ -218,6 +219,7 @@ impl Execution {
         cause: Option<&Text>,
         random: &mut dyn Randomness,
     ) -> Result<Event, Failure> {
+        random.watch("afterInputPath", &visit.input);
         let context = self.context(visit, None);
         let mut scope = Scope {
             input: &visit.input,

@@ -256,6 +256,24 @@ impl Engine {
         let refused = self.happen(id, Happened::ActivityTaken { task, worker }).await?;
         Ok(refused.is_none().then_some(open))
     }
+
+    /// A task of an execution that is not over.
+    async fn open_task(&self, id: i64, task: TaskId) -> Result<Option<StartTask>, AwsError> {
+        let slot = self.slot(id);
+        let mut live = slot.lock().await;
+        let loaded = match live.take() {
+            Some(live) => Ok(live),
+            None => self.load(id).await,
+        };
+        let found = loaded.map(|loaded| {
+            let mut open = loaded.execution.open_tasks().into_iter();
+            let found = open.find(|open| open.task == task);
+            *live = Some(loaded);
+            found
+        });
+        self.release(id, &slot, live);
+        found
+    }
 }
 
 pub(super) fn no_activity(arn: &str) -> AwsError {

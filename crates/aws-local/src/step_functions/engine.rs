@@ -51,12 +51,12 @@ pub(crate) struct Engine {
 }
 
 /// An execution's place: whoever locks it is the one to whom it happens.
-type Slot = Arc<AsyncMutex<Option<Live>>>;
+pub(super) type Slot = Arc<AsyncMutex<Option<Live>>>;
 
 /// An execution in memory, and the number of its steps in the journal.
-struct Live {
-    execution: Execution,
-    steps: i64,
+pub(super) struct Live {
+    pub(super) execution: Execution,
+    pub(super) steps: i64,
 }
 
 /// What the file held when it was opened.
@@ -223,7 +223,12 @@ impl Engine {
 
     /// Says of each task that is to be started that it has, so that both are one entry in the file. An activity's
     /// begins when a worker takes it.
-    fn tell_started(&self, execution: &mut Execution, step: &mut Step, now: Timestamp) -> Vec<Command> {
+    pub(super) fn tell_started(
+        &self,
+        execution: &mut Execution,
+        step: &mut Step,
+        now: Timestamp,
+    ) -> Vec<Command> {
         let asked = std::mem::take(&mut step.commands);
         for command in &asked {
             if let Command::StartTask(task) = command
@@ -238,7 +243,7 @@ impl Engine {
     }
 
     /// Carries out what a durable step asks for.
-    fn go_on(self: &Arc<Self>, id: i64, execution: &Execution, asked: Vec<Command>) {
+    pub(super) fn go_on(self: &Arc<Self>, id: i64, execution: &Execution, asked: Vec<Command>) {
         self.timers.set(id, execution.next_timer());
         for command in asked {
             match command {
@@ -271,67 +276,9 @@ impl Engine {
         });
     }
 
-    /// Takes up an execution that had ended. Answers why it was not, where it wasn't.
-    pub(super) async fn take_up(self: &Arc<Self>, id: i64) -> Result<Option<Refused>, AwsError> {
-        let slot = self.slot(id);
-        let mut live = slot.lock().await;
-        let result = self.take_up_in(id, &mut live).await;
-        self.release(id, &slot, live);
-        result
-    }
-
-    async fn take_up_in(
-        self: &Arc<Self>,
-        id: i64,
-        live: &mut Option<Live>,
-    ) -> Result<Option<Refused>, AwsError> {
-        let (revision, journal, steps) = self
-            .store
-            .read(move |connection| executions::load(connection, id))
-            .await?;
-        let definition = self.definition(revision).await?;
-        let now = self.source.now();
-        let redriven = Execution::redrive(definition, &journal, now, &mut self.random())
-            .map_err(|error| AwsError::internal("InternalServerError", error))?;
-        let (mut execution, mut step) = match redriven {
-            Ok(redriven) => redriven,
-            Err(refused) => return Ok(Some(refused)),
-        };
-        let asked = self.tell_started(&mut execution, &mut step, now);
-        let progress = progress(id, &execution, &step, steps, now)?;
-        *live = None;
-        self.store
-            .write(move |transaction| executions::append(transaction, &progress))
-            .await?;
-        self.go_on(id, &execution, asked);
-        *live = Some(Live {
-            execution,
-            steps: steps + 1,
-        });
-        Ok(None)
-    }
-
     /// Lets the executions of a machine end at their next transition.
     pub(super) fn end_executions_of(&self, machine: String) {
         lock(&self.deleting).insert(machine);
-    }
-
-    /// A task of an execution that is not over.
-    pub(super) async fn open_task(&self, id: i64, task: TaskId) -> Result<Option<StartTask>, AwsError> {
-        let slot = self.slot(id);
-        let mut live = slot.lock().await;
-        let loaded = match live.take() {
-            Some(live) => Ok(live),
-            None => self.load(id).await,
-        };
-        let found = loaded.map(|loaded| {
-            let mut open = loaded.execution.open_tasks().into_iter();
-            let found = open.find(|open| open.task == task);
-            *live = Some(loaded);
-            found
-        });
-        self.release(id, &slot, live);
-        found
     }
 
     /// Runs the tasks that were running when the process before this one ended.
@@ -357,7 +304,7 @@ impl Engine {
         result
     }
 
-    async fn load(&self, id: i64) -> Result<Live, AwsError> {
+    pub(super) async fn load(&self, id: i64) -> Result<Live, AwsError> {
         let (revision, journal, steps) = self
             .store
             .read(move |connection| executions::load(connection, id))
@@ -387,13 +334,13 @@ impl Engine {
         Ok(definition)
     }
 
-    fn slot(&self, id: i64) -> Slot {
+    pub(super) fn slot(&self, id: i64) -> Slot {
         Arc::clone(lock(&self.live).entry(id).or_default())
     }
 
     /// Gives the place back, and forgets the execution unless something of it runs in this process or somebody
     /// is waiting for the place.
-    fn release(&self, id: i64, slot: &Slot, held: tokio::sync::MutexGuard<'_, Option<Live>>) {
+    pub(super) fn release(&self, id: i64, slot: &Slot, held: tokio::sync::MutexGuard<'_, Option<Live>>) {
         let here = |task: &StartTask| !task.submitted && !task.resource.is_activity();
         let needed = held
             .as_ref()
@@ -425,7 +372,7 @@ fn calls(execution: &Execution) -> usize {
         .count()
 }
 
-fn progress(
+pub(super) fn progress(
     id: i64,
     execution: &Execution,
     step: &Step,

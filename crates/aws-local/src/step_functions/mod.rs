@@ -19,6 +19,7 @@ mod runner;
 mod settings;
 mod store;
 mod tagging;
+mod test_state;
 mod timers;
 mod tokens;
 mod versions;
@@ -90,6 +91,7 @@ impl StepFunctions {
             "DescribeExecution" => executions::describe(engine, &request).await,
             "GetExecutionHistory" => executions::history(engine, &request).await,
             "ListExecutions" => executions::list(engine, &request).await,
+            "TestState" => test_state::test_state(engine, &request).await,
             "StartSyncExecution" => express::start_sync(engine, &request).await,
             _ => {
                 let (engine, operation) = (Arc::clone(engine), operation.to_owned());

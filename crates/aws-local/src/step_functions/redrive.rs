@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use asl::Refused;
+use asl::{Execution, Refused};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::engine::{Engine, lock};
+use super::engine::{Engine, Live, lock, progress};
 use super::executions::find;
 use super::request::Request;
 use super::store::executions::{self as kept, Record};
@@ -89,5 +89,45 @@ impl Engine {
                 .await?;
         }
         Ok(refused)
+    }
+
+    /// Takes up an execution that had ended. Answers why it was not, where it wasn't.
+    async fn take_up(self: &Arc<Self>, id: i64) -> Result<Option<Refused>, AwsError> {
+        let slot = self.slot(id);
+        let mut live = slot.lock().await;
+        let result = self.take_up_in(id, &mut live).await;
+        self.release(id, &slot, live);
+        result
+    }
+
+    async fn take_up_in(
+        self: &Arc<Self>,
+        id: i64,
+        live: &mut Option<Live>,
+    ) -> Result<Option<Refused>, AwsError> {
+        let (revision, journal, steps) = self
+            .store
+            .read(move |connection| kept::load(connection, id))
+            .await?;
+        let definition = self.definition(revision).await?;
+        let now = self.source.now();
+        let redriven = Execution::redrive(definition, &journal, now, &mut self.random())
+            .map_err(|error| AwsError::internal("InternalServerError", error))?;
+        let (mut execution, mut step) = match redriven {
+            Ok(redriven) => redriven,
+            Err(refused) => return Ok(Some(refused)),
+        };
+        let asked = self.tell_started(&mut execution, &mut step, now);
+        let progress = progress(id, &execution, &step, steps, now)?;
+        *live = None;
+        self.store
+            .write(move |transaction| kept::append(transaction, &progress))
+            .await?;
+        self.go_on(id, &execution, asked);
+        *live = Some(Live {
+            execution,
+            steps: steps + 1,
+        });
+        Ok(None)
     }
 }

@@ -1,0 +1,524 @@
+//! One state tried by itself, as TestState does it: with an input, a context and variables given, and where one is
+//! wanted a result or an error in place of its work. Nothing is journalled; the state's own rules (paths, templates,
+//! Retry, Catch) are those of an execution, because it is one.
+//! <https://docs.aws.amazon.com/step-functions/latest/dg/test-state-isolation.html>
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value};
+
+use super::state::{At, Branch, Phase, Visit};
+use super::{Execution, Turn, to_millisecond};
+use crate::definition::{Definition, InvalidDefinition, MachineId, State, Work};
+use crate::expression::Scope;
+use crate::interface::{Command, Happened, Identity, StartTask, Step};
+use crate::journal::{BranchId, Event, Failure, StateType};
+use crate::random::Randomness;
+use crate::resource::Resource;
+use crate::retry;
+
+/// A state to be tried.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    definition: Arc<Definition>,
+    machine: MachineId,
+    state: String,
+}
+
+/// What a state is tried with.
+#[derive(Clone, Debug, Default)]
+pub struct Conditions {
+    /// The state's raw input.
+    pub input: Value,
+    /// The context object.
+    pub context: Value,
+    /// What stands in for the state's work.
+    pub mock: Option<Mock>,
+    /// How often the Retry rule that applies was used before.
+    pub retries: u32,
+    /// Of a Map: how many iterations are taken to have failed.
+    pub failed_iterations: Option<u64>,
+}
+
+/// What stands in for the work of a Task, Map or Parallel.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Mock {
+    /// Its result.
+    Result(Value),
+    /// Its failure.
+    #[expect(missing_docs, reason = "error and cause")]
+    Failure {
+        error: Option<String>,
+        cause: Option<String>,
+    },
+}
+
+/// What a state came to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// SUCCEEDED, with its output.
+    #[expect(missing_docs, reason = "output and the next state")]
+    Succeeded { output: Value, next: Option<String> },
+    /// CAUGHT_ERROR: a Catch took the failure on.
+    #[expect(missing_docs, reason = "output, the next state and the failure")]
+    Caught {
+        output: Value,
+        next: Option<String>,
+        failure: Failure,
+    },
+    /// RETRIABLE: a Retry takes the failure on.
+    #[expect(missing_docs, reason = "the failure")]
+    Retriable { failure: Failure },
+    /// FAILED.
+    #[expect(missing_docs, reason = "the failure")]
+    Failed { failure: Failure },
+}
+
+/// A trial that is over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tried {
+    /// What the state came to.
+    pub verdict: Verdict,
+    /// What TestState's `inspectionData` says: data as JSON text, numbers, and `errorDetails`.
+    pub inspection: Map<String, Value>,
+}
+
+/// How a trial stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Progress {
+    /// It waits: for these tasks, which are to be run, or for a timer.
+    #[expect(missing_docs, reason = "tasks and timer")]
+    Running {
+        start: Vec<StartTask>,
+        timer: Option<Timestamp>,
+    },
+    /// It is over.
+    Over(Tried),
+}
+
+impl Trial {
+    /// Reads the definition of a state, or of a machine whose state `name` is meant, at whatever depth. `Ok(None)` where
+    /// the machine has no such state.
+    pub fn parse(text: &str, name: Option<&str>) -> Result<Option<Self>, InvalidDefinition> {
+        let Some(name) = name else {
+            let definition = Definition::parse_state(text)?;
+            let state = definition
+                .machine(MachineId::ROOT)
+                .map(|machine| machine.start_at.clone())
+                .unwrap_or_default();
+            return Ok(Some(Self {
+                definition: Arc::new(definition),
+                machine: MachineId::ROOT,
+                state,
+            }));
+        };
+        let definition = Definition::parse_for_trial(text)?;
+        Ok(definition.home_of(name).map(|machine| Self {
+            definition: Arc::new(definition),
+            machine,
+            state: name.to_owned(),
+        }))
+    }
+
+    fn state(&self) -> Option<&State> {
+        self.definition.machine(self.machine)?.states.get(&self.state)
+    }
+
+    /// The state's type.
+    pub fn state_type(&self) -> StateType {
+        self.state().map_or(StateType::Pass, State::kind)
+    }
+
+    /// What the state runs, where it is a Task.
+    pub fn resource(&self) -> Option<&Resource> {
+        match &self.state()?.work {
+            Work::Task(task) => Some(&task.resource),
+            _ => None,
+        }
+    }
+
+    /// How many branches the state has, where it is a Parallel.
+    pub fn branches(&self) -> Option<usize> {
+        match &self.state()?.work {
+            Work::Parallel { branches, .. } => Some(branches.len()),
+            _ => None,
+        }
+    }
+
+    /// Whether the state is a Map that writes its results elsewhere (ResultWriter).
+    pub fn writes_results(&self) -> bool {
+        self.state().is_some_and(|state| match &state.work {
+            Work::Map(map) => map
+                .distributed
+                .as_ref()
+                .is_some_and(|distributed| distributed.writer.is_some()),
+            _ => false,
+        })
+    }
+}
+
+/// A trial at work.
+#[derive(Debug)]
+pub struct Attempt {
+    trial: Trial,
+    execution: Execution,
+    mock: Option<Mock>,
+    failed_iterations: Option<u64>,
+    seen: Map<String, Value>,
+}
+
+impl Attempt {
+    /// Begins a trial.
+    pub fn begin(
+        trial: Trial,
+        identity: Identity,
+        conditions: Conditions,
+        now: Timestamp,
+        random: &mut dyn Randomness,
+    ) -> (Self, Progress) {
+        let now = to_millisecond(now);
+        let Conditions {
+            input,
+            context,
+            mock,
+            retries,
+            failed_iterations,
+        } = conditions;
+        let mut seen = Map::new();
+        seen.insert("input".into(), input.to_string().into());
+        let mut execution = Execution::new(Arc::clone(&trial.definition), identity, input.clone(), now);
+        execution.given_context = Some(Box::new(context));
+        if let Some(root) = execution.branches.get_mut(&BranchId::ROOT) {
+            root.machine = trial.machine;
+            root.at = At::Arriving {
+                state: trial.state.clone(),
+                input,
+            };
+        }
+        execution.deadline = None;
+        let mut attempt = Self {
+            trial,
+            execution,
+            mock,
+            failed_iterations,
+            seen,
+        };
+        let progress = attempt.go_on(None, Some(retries), now, random);
+        (attempt, progress)
+    }
+
+    /// Takes in something that happened.
+    pub fn tell(&mut self, happened: Happened, now: Timestamp, random: &mut dyn Randomness) -> Progress {
+        self.go_on(Some(happened), None, to_millisecond(now), random)
+    }
+
+    fn go_on(
+        &mut self,
+        happened: Option<Happened>,
+        retries: Option<u32>,
+        now: Timestamp,
+        random: &mut dyn Randomness,
+    ) -> Progress {
+        let mut watcher = Watcher {
+            random: &mut *random,
+            seen: std::mem::take(&mut self.seen),
+        };
+        let mut turn = Turn {
+            now,
+            random: &mut watcher,
+            step: Step::default(),
+        };
+        if let Some(happened) = happened {
+            turn.step.refused = self.execution.happen(happened, &mut turn).err();
+        }
+        let verdict = self.settle(&mut turn, retries);
+        let commands = std::mem::take(&mut turn.step.commands);
+        self.seen = watcher.seen;
+        match verdict {
+            Some((verdict, details)) => Progress::Over(self.tried(verdict, details, random)),
+            None => Progress::Running {
+                start: commands
+                    .into_iter()
+                    .filter_map(|command| match command {
+                        Command::StartTask(task) => Some(task),
+                        _ => None,
+                    })
+                    .collect(),
+                timer: self.execution.next_timer(),
+            },
+        }
+    }
+
+    /// Goes on until the state is over, or only the world can move it.
+    fn settle(&mut self, turn: &mut Turn<'_>, retries: Option<u32>) -> Option<(Verdict, Map<String, Value>)> {
+        loop {
+            let execution = &mut self.execution;
+            let (branch, event) = if let Some(branch) = execution.ready.first() {
+                execution.decide(branch, turn.now, turn.random)
+            } else if let Some((_, due)) = execution.next_due().filter(|(at, _)| *at <= turn.now) {
+                execution.fire(&due, turn.random)
+            } else {
+                return None;
+            };
+            if branch == BranchId::ROOT
+                && let Some(verdict) = self.verdict(&event, turn.now)
+            {
+                return Some(verdict);
+            }
+            self.execution.record(branch, event, turn);
+            let rules = self.rules();
+            if let Some(visit) = self.visit_mut() {
+                if let (Some(retries), true) = (retries, visit.retries.is_empty()) {
+                    visit.retries = vec![retries; rules];
+                }
+                self.put_in_mock(turn.random);
+            }
+        }
+    }
+
+    fn visit_mut(&mut self) -> Option<&mut Visit> {
+        self.execution.branches.get_mut(&BranchId::ROOT)?.visit_mut().ok()
+    }
+
+    /// How many Retry rules the state has.
+    fn rules(&self) -> usize {
+        let handlers = self.trial.state().and_then(State::handlers);
+        handlers.map_or(0, |handlers| handlers.retry.len())
+    }
+
+    /// Puts what was given in the place of the state's work, once that would begin.
+    fn put_in_mock(&mut self, random: &mut dyn Randomness) {
+        let at_work = self.visit_mut().is_some_and(|visit| {
+            !matches!(
+                visit.phase,
+                Phase::Begin | Phase::Result(_) | Phase::Failed(_) | Phase::BackingOff { .. }
+            )
+        });
+        if !at_work {
+            return;
+        }
+        let Some(mock) = self.mock.take() else {
+            return;
+        };
+        let visiting = self
+            .execution
+            .branches
+            .get(&BranchId::ROOT)
+            .and_then(Branch::visit);
+        if let (Some(visit), Some(state)) = (visiting, self.trial.state())
+            && let Phase::Mapping(mapping) = &visit.phase
+            && let Some(selected) = self.execution.selected(visit, state, mapping, random)
+        {
+            random.watch("afterItemSelector", &selected);
+        }
+        let exceeded = self.exceeds_tolerance(&mock, random);
+        let (is_task, below) = match self.visit_mut() {
+            Some(visit) => (visit.kind == StateType::Task, visit.phase.children()),
+            None => return,
+        };
+        self.execution.forget(&below);
+        self.execution.tasks.clear();
+        if let (Mock::Result(result), true) = (&mock, is_task) {
+            random.watch("result", result);
+        }
+        if let Some(visit) = self.visit_mut() {
+            visit.phase = match mock {
+                Mock::Result(_) if exceeded => Phase::Failed(Failure {
+                    error: Some("States.ExceedToleratedFailureThreshold".into()),
+                    cause: Some("The specified tolerated failure threshold was exceeded".into()),
+                    also: None,
+                }),
+                Mock::Result(result) => Phase::Result(result),
+                Mock::Failure { error, cause } => Phase::Failed(Failure {
+                    error,
+                    cause,
+                    also: None,
+                }),
+            };
+        }
+        self.execution.refresh(BranchId::ROOT, false);
+    }
+
+    /// What becomes of the state by `event`, and what is to be said of its failure.
+    fn verdict(&self, event: &Event, now: Timestamp) -> Option<(Verdict, Map<String, Value>)> {
+        let visit = self.execution.branches.get(&BranchId::ROOT)?.visit()?;
+        let failure = match &visit.phase {
+            Phase::Failed(failure) => Some(failure.clone()),
+            _ => None,
+        };
+        let mut details = Map::new();
+        let verdict = match event {
+            Event::StateExited { output, next, .. } => {
+                let (output, next) = (output.clone(), next.clone());
+                match failure {
+                    None => Verdict::Succeeded { output, next },
+                    Some(failure) => {
+                        details.extend(self.rule_used(visit, &failure));
+                        if let Some(index) = self.catcher(visit, &failure) {
+                            details.insert("catchIndex".into(), index.into());
+                        }
+                        Verdict::Caught {
+                            output,
+                            next,
+                            failure,
+                        }
+                    }
+                }
+            }
+            Event::RetryScheduled { rule, until } => {
+                let wait = until.duration_since(now);
+                let seconds = (wait + SignedDuration::from_millis(500)).as_secs();
+                details.insert("retryIndex".into(), (*rule).into());
+                details.insert("retryBackoffIntervalSeconds".into(), seconds.into());
+                Verdict::Retriable { failure: failure? }
+            }
+            Event::ExecutionFailed { error, cause } => {
+                let failed = Failure {
+                    error: error.clone(),
+                    cause: cause.clone(),
+                    also: None,
+                };
+                details.extend(failure.iter().flat_map(|failure| self.rule_used(visit, failure)));
+                Verdict::Failed { failure: failed }
+            }
+            _ => return None,
+        };
+        Some((verdict, details))
+    }
+
+    /// The Retry rule that would take the failure on, had it not been used up.
+    fn rule_used(&self, visit: &Visit, failure: &Failure) -> Option<(String, Value)> {
+        let handlers = self.trial.state()?.handlers()?;
+        let from_branch = matches!(visit.kind, StateType::Parallel | StateType::Map);
+        let rule = handlers
+            .retry
+            .iter()
+            .position(|rule| retry::names(&rule.errors, failure, from_branch))?;
+        Some(("retryIndex".into(), rule.into()))
+    }
+
+    fn catcher(&self, visit: &Visit, failure: &Failure) -> Option<usize> {
+        let handlers = self.trial.state()?.handlers()?;
+        let from_branch = matches!(visit.kind, StateType::Parallel | StateType::Map);
+        handlers
+            .catch
+            .iter()
+            .position(|rule| retry::names(&rule.errors, failure, from_branch))
+    }
+
+    fn tried(&mut self, verdict: Verdict, details: Map<String, Value>, random: &mut dyn Randomness) -> Tried {
+        let mut inspection = std::mem::take(&mut self.seen);
+        let shown = self.trial.state().map(shown).unwrap_or_default();
+        inspection.retain(|name, _| shown.contains(&name.as_str()));
+        inspection.extend(self.map_numbers(random));
+        if !details.is_empty() {
+            inspection.insert("errorDetails".into(), details.into());
+        }
+        Tried { verdict, inspection }
+    }
+
+    /// The numbers of a Map, as TestState names them. Thresholds are there where the state names any.
+    fn map_numbers(&self, random: &mut dyn Randomness) -> Map<String, Value> {
+        let mut numbers = Map::new();
+        let (Some(Work::Map(map)), Some(visit)) = (
+            self.trial.state().map(|state| &state.work),
+            self.execution
+                .branches
+                .get(&BranchId::ROOT)
+                .and_then(Branch::visit),
+        ) else {
+            return numbers;
+        };
+        let context = self.execution.context(visit, None);
+        let mut scope = Scope {
+            input: &visit.input,
+            context: &context,
+            random,
+            spent: 0,
+        };
+        let concurrency = map.concurrency.as_ref().map(|amount| amount.whole(&mut scope));
+        let concurrency = concurrency.and_then(Result::ok).unwrap_or(0);
+        numbers.insert("maxConcurrency".into(), concurrency.into());
+        let Some(distributed) = &map.distributed else {
+            return numbers;
+        };
+        for (name, amount) in [
+            ("toleratedFailureCount", &distributed.tolerated_count),
+            ("toleratedFailurePercentage", &distributed.tolerated_percentage),
+        ] {
+            if let Some(Ok(number)) = amount.as_ref().map(|amount| amount.whole(&mut scope)) {
+                numbers.insert(name.into(), number.into());
+            }
+        }
+        numbers
+    }
+
+    /// Whether more iterations are taken to have failed than the Map tolerates. One that names no threshold tolerates
+    /// them all here, as TestState has it.
+    fn exceeds_tolerance(&self, mock: &Mock, random: &mut dyn Randomness) -> bool {
+        let (Some(failed), Mock::Result(Value::Array(items))) = (self.failed_iterations, mock) else {
+            return false;
+        };
+        let numbers = self.map_numbers(random);
+        let threshold = |name: &str| numbers.get(name).and_then(Value::as_u64);
+        let share = failed.saturating_mul(100);
+        let all = u64::try_from(items.len()).unwrap_or(u64::MAX);
+        threshold("toleratedFailureCount").is_some_and(|most| failed > most)
+            || threshold("toleratedFailurePercentage").is_some_and(|most| share > most.saturating_mul(all))
+    }
+}
+
+/// Which of what was seen on the way TestState shows for a state.
+fn shown(state: &State) -> &'static [&'static str] {
+    match &state.work {
+        Work::Pass { result: Some(_) } => &["input", "result", "afterResultSelector", "afterResultPath"],
+        Work::Pass { result: None } => &[
+            "input",
+            "afterInputPath",
+            "afterParameters",
+            "afterResultSelector",
+            "afterResultPath",
+        ],
+        Work::Task(_) => &[
+            "input",
+            "afterInputPath",
+            "afterParameters",
+            "result",
+            "afterResultSelector",
+            "afterResultPath",
+        ],
+        Work::Parallel { .. } => &["input", "afterResultSelector", "afterResultPath"],
+        Work::Map(_) => &[
+            "input",
+            "afterInputPath",
+            "afterItemsPath",
+            "afterItemSelector",
+            "afterResultSelector",
+            "afterResultPath",
+        ],
+        Work::Choice { .. } | Work::Succeed | Work::Fail { .. } | Work::Wait(_) => {
+            &["input", "afterInputPath"]
+        }
+    }
+}
+
+/// Notes what passes on its way into and out of a state.
+struct Watcher<'a> {
+    random: &'a mut dyn Randomness,
+    seen: Map<String, Value>,
+}
+
+impl Randomness for Watcher<'_> {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        self.random.fill(bytes);
+    }
+
+    fn activity_exists(&self, arn: &str) -> bool {
+        self.random.activity_exists(arn)
+    }
+
+    fn watch(&mut self, what: &'static str, value: &Value) {
+        self.seen.insert(what.into(), value.to_string().into());
+    }
+}
