@@ -379,7 +379,11 @@ impl Attempt {
                     cause: cause.clone(),
                     also: None,
                 };
-                details.extend(failure.iter().flat_map(|failure| self.rule_used(visit, failure)));
+                details.extend(
+                    failure
+                        .iter()
+                        .filter_map(|failure| self.rule_used(visit, failure)),
+                );
                 Verdict::Failed { failure: failed }
             }
             _ => return None,

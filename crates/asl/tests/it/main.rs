@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod activities;
 mod document_signing;
 mod driver;
 mod errors;

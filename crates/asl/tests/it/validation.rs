@@ -214,12 +214,6 @@ fn what_is_not_run_yet_is_refused_by_name() {
             ),
             "arn:aws:states:::sqs:sendMessage",
         ),
-        (
-            one_state(
-                &json!({"Type": "Task", "End": true, "Resource": "arn:aws:states:us-east-1:111111111111:activity:a"}),
-            ),
-            "activity:a",
-        ),
     ] {
         let refusal = refusal(&definition);
         assert!(

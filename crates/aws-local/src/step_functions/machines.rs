@@ -3,7 +3,7 @@
 use asl::{Definition, MachineType};
 use serde_json::{Value, json};
 
-use super::engine::Engine;
+use super::engine::{Engine, lock};
 use super::names::{MachineArn, machine_arn, name, no_machine, role};
 use super::request::Request;
 use super::store::machines::{self as kept, Creation, Machine};
@@ -43,6 +43,7 @@ pub(super) async fn create(engine: &Engine, request: &Request) -> Result<Answer,
         settings: given_settings,
         creation,
     };
+    let arn = machine.arn.clone();
     let created = engine.store.write(move |transaction| {
         let other = kept::find(transaction, &machine.arn)?;
         let there = match other {
@@ -66,7 +67,10 @@ pub(super) async fn create(engine: &Engine, request: &Request) -> Result<Answer,
         }
         Ok(Ok(answer))
     });
-    Ok(created.await??.into())
+    let answer = created.await??;
+    // One of this name may have been deleted before; this is another one.
+    lock(&engine.deleting).remove(&arn);
+    Ok(answer.into())
 }
 
 /// The machine of the same name that is there, if it is the one that was asked for. AWS leaves role and tags out of

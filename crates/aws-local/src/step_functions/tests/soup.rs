@@ -241,7 +241,8 @@ impl Soup {
             "Map" if depth > 0 => state["ItemProcessor"] = self.machine(depth - 1),
             _ => {}
         }
-        for _ in 0..self.next(4) {
+        let odd = if self.one_in(3) { self.next(4) } else { 0 };
+        for _ in 0..odd {
             let field = self.of(&FIELDS);
             state[field] = match field {
                 "Retry" | "Catch" => {
@@ -327,10 +328,11 @@ async fn cook(seed: u64, count: u64) -> [usize; 3] {
         .await;
         let state = soup.state(1);
         let mut trial = json!({"definition": state.to_string(), "input": soup.input(), "roleArn": ROLE, "inspectionLevel": "TRACE"});
-        if soup.one_in(2) {
+        let mockable = matches!(state["Type"].as_str(), Some("Task" | "Map" | "Parallel"));
+        if mockable && soup.one_in(2) {
             trial["mock"] =
                 json!({"result": soup.input(), "fieldValidationMode": soup.of(&["STRICT", "NONE"])});
-        } else if soup.one_in(3) {
+        } else if mockable || soup.one_in(9) {
             trial["mock"] = json!({"errorOutput": {"error": soup.of(&TEXTS)}});
         }
         tried += usize::from(call_any(&aws, "TestState", &trial).await.is_some());
