@@ -30,6 +30,7 @@ use crate::interface::{Command, Happened, Identity, StartTask, Status, Step, Tas
 use crate::journal::{BranchId, Entry, Event};
 use crate::limits::MOST_EVENTS;
 use crate::random::Randomness;
+use crate::resource::Resource;
 use ready::{Ready, Waiting};
 use state::{Branch, OpenTask};
 
@@ -166,6 +167,15 @@ impl Execution {
             .keys()
             .filter_map(|&task| Some(self.task(task)?.1.command()))
             .collect()
+    }
+
+    /// What the open tasks run that are in nobody's hands yet (not `submitted`).
+    pub fn in_hand(&self) -> impl Iterator<Item = &Resource> {
+        self.tasks
+            .keys()
+            .filter_map(|&task| Some(self.task(task)?.1))
+            .filter(|task| !task.in_other_hands())
+            .map(|task| &task.resource)
     }
 
     /// Whether `token` can still be answered. A token whose deadline is past at `now` is closed, timer or not.

@@ -153,13 +153,18 @@ impl OpenTask {
         deadline.into_iter().chain(heartbeat).min()
     }
 
+    /// Whether whoever answers its token has it.
+    pub(super) fn in_other_hands(&self) -> bool {
+        self.submitted || (self.started && self.resource.is_activity())
+    }
+
     pub(super) fn command(&self) -> StartTask {
         StartTask {
             task: self.id,
             resource: self.resource.clone(),
             arguments: self.arguments.clone(),
             token: self.token.clone(),
-            submitted: self.submitted || (self.started && self.resource.is_activity()),
+            submitted: self.in_other_hands(),
         }
     }
 }

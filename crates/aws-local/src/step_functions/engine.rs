@@ -341,10 +341,10 @@ impl Engine {
     /// Gives the place back, and forgets the execution unless something of it runs in this process or somebody
     /// is waiting for the place.
     pub(super) fn release(&self, id: i64, slot: &Slot, held: tokio::sync::MutexGuard<'_, Option<Live>>) {
-        let here = |task: &StartTask| !task.submitted && !task.resource.is_activity();
+        let here = |resource: &Resource| !resource.is_activity();
         let needed = held
             .as_ref()
-            .is_some_and(|live| live.execution.open_tasks().iter().any(here));
+            .is_some_and(|live| live.execution.in_hand().any(here));
         let mut live = lock(&self.live);
         drop(held);
         // One of the two is in the map, the other is ours; places are only handed out under this lock.
@@ -365,11 +365,7 @@ impl Engine {
 
 /// Tasks of `execution` that run in this process, or wait in its memory for a worker.
 fn calls(execution: &Execution) -> usize {
-    execution
-        .open_tasks()
-        .iter()
-        .filter(|task| !task.submitted)
-        .count()
+    execution.in_hand().count()
 }
 
 pub(super) fn progress(
