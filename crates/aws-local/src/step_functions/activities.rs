@@ -19,7 +19,7 @@ use crate::error::{Answer, AwsError};
 use crate::source::epoch_seconds;
 
 /// How long a worker's question is held open.
-const POLL: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_mins(1);
 
 /// What is scheduled for each activity, in memory: the journals have it too.
 #[derive(Default)]

@@ -60,11 +60,11 @@ pub(super) fn encryption(given: Option<&Value>) -> Result<Option<Value>, AwsErro
     let Some(given) = given else {
         return Ok(None);
     };
+    let has = |name: &str| !given[name].is_null();
     let customers = given["type"] == "CUSTOMER_MANAGED_KMS_KEY";
-    let wrong = if customers && given["kmsKeyId"].is_null() {
+    let wrong = if customers && !has("kmsKeyId") {
         "kmsKeyId must be given for a key of type CUSTOMER_MANAGED_KMS_KEY"
-    } else if !customers && !(given["kmsKeyId"].is_null() && given["kmsDataKeyReusePeriodSeconds"].is_null())
-    {
+    } else if !customers && (has("kmsKeyId") || has("kmsDataKeyReusePeriodSeconds")) {
         "kmsKeyId and kmsDataKeyReusePeriodSeconds can't be given for a key of type AWS_OWNED_KEY"
     } else {
         return Ok(Some(given.clone()));

@@ -68,7 +68,7 @@ async fn failures_are_told_and_five_minutes_are_the_end() {
     let begin = tokio::time::Instant::now();
     let answer = ok(&aws, "StartSyncExecution", json!({"stateMachineArn": machine})).await;
     assert_eq!(answer["status"], "TIMED_OUT");
-    assert_eq!(begin.elapsed(), Duration::from_secs(300));
+    assert_eq!(begin.elapsed(), Duration::from_mins(5));
     let standard = create(&aws, "s", &pass()).await;
     let refused = refused(&aws, "StartSyncExecution", json!({"stateMachineArn": standard})).await;
     assert!(refused.starts_with("StateMachineTypeNotSupported"), "{refused}");

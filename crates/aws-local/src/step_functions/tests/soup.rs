@@ -232,11 +232,11 @@ impl Soup {
             }
             "Wait" => state["Seconds"] = json!(self.next(3)),
             "Choice" => {
-                state["Choices"] = (0..1 + self.next(2)).map(|_| self.choice()).collect();
+                state["Choices"] = (0..=self.next(2)).map(|_| self.choice()).collect();
                 state["Default"] = "B".into();
             }
             "Parallel" if depth > 0 => {
-                state["Branches"] = (0..1 + self.next(2)).map(|_| self.machine(depth - 1)).collect();
+                state["Branches"] = (0..=self.next(2)).map(|_| self.machine(depth - 1)).collect();
             }
             "Map" if depth > 0 => state["ItemProcessor"] = self.machine(depth - 1),
             _ => {}
@@ -299,7 +299,7 @@ async fn call_any(aws: &AwsLocal, operation: &str, body: &Value) -> Option<Value
         .header("x-amz-target", format!("AWSStepFunctions.{operation}"))
         .body(body.to_string().into())
         .expect("a request");
-    let answer = tokio::time::timeout(Duration::from_secs(600), aws.handle(request));
+    let answer = tokio::time::timeout(Duration::from_mins(10), aws.handle(request));
     let response = answer
         .await
         .unwrap_or_else(|_| panic!("{operation} hangs on {body}"));
