@@ -237,7 +237,7 @@ async fn tags_have_a_limit_and_settings_are_shown() {
 async fn executions_of_a_machine_that_is_deleted_end_at_their_next_transition() {
     let aws = AwsLocal::start(options(None)).await.expect("it starts");
     let wait = |next: Value| {
-        let mut wait = json!({"Type": "Wait", "Seconds": 60});
+        let mut wait = json!({"Type": "Wait", "Seconds": 30});
         for (name, value) in next.as_object().expect("a field") {
             wait[name] = value.clone();
         }
