@@ -17,15 +17,12 @@ from demo import Demo, answer, link_in, wait_until  # noqa: E402
 from playwright.sync_api import sync_playwright  # noqa: E402
 
 CONTRACT = """\
-1. Subject
-   Example Ltd lets the two rooms on the second floor of 4 Mill Lane, with use of the kitchen.
+1. Example Ltd lets the two rooms on the second floor of 4 Mill Lane, with use of the kitchen.
 
-2. Term
-   From 1 January 2027 for one year. It goes on from quarter to quarter unless one of the parties ends it, with three
-   months' notice.
+2. The term is one year from 1 January 2027. It goes on from quarter to quarter unless one of the parties ends it, with \
+three months’ notice.
 
-3. Rent
-   1,450 euros a month, heating included, due on the third working day."""
+3. The rent is 1,450 euros a month, heating included, due on the third working day."""
 
 REQUEST = {
     "taskToken.$": "$$.Task.Token",
@@ -41,7 +38,7 @@ REQUEST = {
 # A picture is kept in these looks; what the others would show is the same in another arrangement.
 PHONE, DESK = (360, 740), (1280, 800)
 LOOKS = {
-    "page": [(PHONE, "light"), (PHONE, "dark"), (DESK, "light"), (DESK, "dark")],
+    "page": [(PHONE, "light"), (DESK, "light"), (DESK, "dark")],
     "signed": [(PHONE, "light"), (DESK, "dark")],
     "too-late": [(PHONE, "dark"), (DESK, "light")],
     "mail": [(PHONE, "light"), (PHONE, "dark")],
@@ -51,10 +48,11 @@ MOST_BYTES, MOST_BYTES_IN_ALL = 60_000, 600_000
 
 
 class Scene(NamedTuple):
-    """What is shown: an address, or a mail's HTML."""
+    """What is shown: an address, or a mail's HTML, or what comes of signing at one of `links`, one for each picture."""
 
-    address: str | None
+    address: str | None = None
     html: str | None = None
+    links: tuple[str, ...] = ()
 
 
 def machine(demo: Demo) -> str:
@@ -86,30 +84,36 @@ def scenes(demo: Demo) -> dict[str, Scene]:
     demo.link_about("3")
     stopped, too_late = ask(demo, "Approve", "the budget for 2027")
     demo.client("stepfunctions").stop_execution(executionArn=stopped)
-    _, signed = ask(demo, "Sign", "the offer to Miller & Sons")
-    answer(link_in(signed), "approve", comment="Thank you for waiting.")
+    offers = [ask(demo, "Sign", f"offer {number} to Miller & Sons")[1] for number in (71, 72)]
     _, mail = ask(demo, "Sign", "the lease for 4 Mill Lane")
     return {
         "page": Scene(link_in(mail)),
-        "signed": Scene(link_in(signed)),
+        "signed": Scene(links=tuple(link_in(offer) for offer in offers)),
         "too-late": Scene(link_in(too_late)),
-        "mail": Scene(None, mail["html"]),
+        "mail": Scene(html=mail["html"]),
         "mailbox": Scene(demo.mailbox),
     }
 
 
-def picture(browser, scene: Scene, size: tuple[int, int], scheme: str) -> bytes:
-    """The whole page as PNG, on a phone with its finer screen."""
+def picture(browser, scene: Scene, number: int, size: tuple[int, int], scheme: str) -> bytes:
+    """The whole page as PNG, on a phone with its finer screen. `number` counts the scene's pictures."""
     width, height = size
     context = browser.new_context(
-        viewport={"width": width, "height": height}, color_scheme=scheme, device_scale_factor=2 if size == PHONE else 1,
+        viewport={"width": width, "height": height}, color_scheme=scheme, device_scale_factor=1.25 if size == PHONE else 1,
         locale="en-GB",
     )
     page = context.new_page()
-    if scene.html is None:
-        page.goto(scene.address)
-    else:
+    if scene.html:
         page.set_content(scene.html)
+    elif scene.links:
+        page.goto(scene.links[number])
+        page.get_by_role("radio", name="Sign", exact=True).check(force=True)
+        page.locator("#comment").fill("Thank you for waiting.")
+        page.locator("#name").fill("Bob")
+        page.get_by_role("main").get_by_role("button").click()
+        page.get_by_role("heading", name="Thank you").wait_for()
+    else:
+        page.goto(scene.address)
     taken = page.screenshot(full_page=True)
     context.close()
     return taken
@@ -127,37 +131,38 @@ TO_PALETTE = """async ([png, most]) => {
     const distance = (one, other) => parts(one).reduce((sum, part, i) => sum + (part - parts(other)[i]) ** 2, 0);
     const palette = [];
     for (const [colour] of [...counts].sort((a, b) => b[1] - a[1])) {
-        if (palette.length < most && palette.every(taken => distance(taken, colour) > 120)) palette.push(colour);
+        const other = palette.length < 4 || palette.every(taken => distance(taken, colour) > 400);
+        if (palette.length < most && other) palette.push(colour);
     }
     const nearest = new Map();
     for (const colour of counts.keys()) {
         const far = palette.map(taken => distance(taken, colour));
         nearest.set(colour, far.indexOf(Math.min(...far)));
     }
-    const indices = Array.from(pixels, pixel => nearest.get(pixel));
-    return {width: image.width, height: image.height, palette: palette.map(parts), indices};
+    let indices = '';
+    for (let at = 0; at < pixels.length; at += 8192) {
+        indices += String.fromCharCode(...Array.from(pixels.subarray(at, at + 8192), pixel => nearest.get(pixel)));
+    }
+    return {width: image.width, height: image.height, palette: palette.map(parts), indices: btoa(indices)};
 }"""
 
 
 def with_palette(browser, png: bytes) -> bytes:
-    """The picture as a PNG of at most 32 colours."""
+    """The picture as a PNG of at most 16 colours."""
     page = browser.new_page()
-    made = page.evaluate(TO_PALETTE, [base64.b64encode(png).decode(), 32])
+    made = page.evaluate(TO_PALETTE, [base64.b64encode(png).decode(), 16])
     page.close()
-    width, rows = made["width"], bytes(made["indices"])
-    bits = 4 if len(made["palette"]) <= 16 else 8
+    width, rows = made["width"], base64.b64decode(made["indices"])
     lines = []
     for start in range(0, len(rows), width):
-        row = rows[start : start + width]
-        if bits == 4:
-            row += b"\0" * (width % 2)
-            row = bytes(high << 4 | low for high, low in zip(row[::2], row[1::2], strict=True))
-        lines.append(b"\0" + row)
+        row = rows[start : start + width] + b"\0" * (width % 2)
+        # Two pixels a byte, after the number of the filter.
+        lines.append(b"\0" + bytes(left << 4 | right for left, right in zip(row[::2], row[1::2], strict=True)))
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    header = struct.pack(">IIBBBBB", width, made["height"], bits, 3, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, made["height"], 4, 3, 0, 0, 0)
     colours = bytes(part for colour in made["palette"] for part in colour)
     data = zlib.compress(b"".join(lines), 9)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"PLTE", colours) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
@@ -169,9 +174,9 @@ def main(folder: Path):
     with Demo("--timeout", "3600") as demo, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program(), args=ARGUMENTS)
         for name, scene in scenes(demo).items():
-            for size, scheme in LOOKS[name]:
-                made = with_palette(browser, picture(browser, scene, size, scheme))
-                #assert len(made) <= MOST_BYTES, f"{name} has {len(made)} bytes"
+            for number, (size, scheme) in enumerate(LOOKS[name]):
+                made = with_palette(browser, picture(browser, scene, number, size, scheme))
+                assert len(made) <= MOST_BYTES, f"{name} has {len(made)} bytes"
                 file = folder / f"{name}-{size[0]}-{scheme}.png"
                 file.write_bytes(made)
                 total += len(made)
