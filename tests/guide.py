@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
-from demo import BINARY, PATIENCE
+from demo import BINARY, PATIENCE, wait_until
 from serve import environment
 
 ROOT = Path(__file__).parents[1]
@@ -67,10 +67,11 @@ def plain(text: str) -> str:
 
 class Reader:
     """Somebody with a terminal who follows the guide. `others` says what to do at a comment, by its text; `instead` what
-    to put in place of addresses and ids that differ here. Use as a context manager: what was left running is killed."""
+    to put in place of addresses and ids that differ here, `is_up` whether what was started in the background is there.
+    Use as a context manager: what was left running is killed."""
 
-    def __init__(self, folder: Path, others: dict, instead: dict[str, str], tools: list[Path], **variables: str):
-        self.folder, self.others, self.instead = folder, others, dict(instead)
+    def __init__(self, folder: Path, others: dict, instead: dict[str, str], tools: list[Path], is_up=None, **variables: str):
+        self.folder, self.others, self.instead, self.is_up = folder, others, dict(instead), is_up
         self.printed, self.answer = "", None
         self.running: list[subprocess.Popen] = []
         (folder / "infra").symlink_to(ROOT / "infra")
@@ -140,12 +141,14 @@ class Reader:
         self.printed = done.stdout
 
     def start(self, text: str):
+        """Starts what goes on; a reader sees that it is up before they go on themselves."""
         self.running.append(
             subprocess.Popen(
                 ["bash", "-c", f". ./.variables\nexec {text}"], cwd=self.folder, env=self.variables,
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             )
         )
+        wait_until(f"{text.strip()} is up", self.is_up)
 
     def compare(self, kind: str, promised: str):
         """What was printed is what the guide says."""

@@ -23,6 +23,17 @@ def test_every_chapter_with_commands_is_run_by_a_test():
     assert [heading for heading, steps in chapters().items() if steps] == LAPTOP + ACCOUNT + OPERATORS
 
 
+def test_a_promise_that_is_not_kept_fails(tmp_path):
+    with Reader(tmp_path, {}, {}, TOOLS) as reader:
+        reader.run("set_here=1\nprintf '{\"status\": \"approved\", \"at\": \"2026-11-21T09:00:00Z\"}'")
+        reader.compare("json", '{"at": "2027-01-01T00:00:00Z", "status": "approved"}')
+        assert reader.variable("set_here") == "1"
+        with pytest.raises(AssertionError):
+            reader.compare("json", '{"at": "2027-01-01T00:00:00Z", "status": "rejected"}')
+        with pytest.raises(AssertionError, match="no-such-command"):
+            reader.run("no-such-command | cat")
+
+
 def mail_about(aws: str, thing: str) -> dict:
     def mail():
         try:
@@ -75,10 +86,7 @@ def test_on_a_laptop(tmp_path):
         except urllib.error.URLError:
             return False
 
-    with Reader(tmp_path, others, ports, TOOLS, PAGES=ports["8085"], AWS=ports["8086"]) as reader:
-        # A reader sees that it is up before they go on.
-        start = reader.start
-        reader.start = lambda text: (start(text), wait_until("the demo is up", is_up))
+    with Reader(tmp_path, others, ports, TOOLS, is_up, PAGES=ports["8085"], AWS=ports["8086"]) as reader:
         reader.follow(*LAPTOP)
         ended(reader)
 
@@ -182,3 +190,11 @@ def test_the_limits_are_those_of_the_guide(serve, field, wrong):
     assert limits, error
     for limit in filter(None, limits.groups()):
         assert re.search(rf"\b{int(limit):,}\b", rows()[field]), f"{error} is not what the guide says: {rows()[field]}"
+
+
+def test_every_key_of_the_configuration_is_explained():
+    source = (ROOT / "src/config/source.rs").read_text()
+    keys = re.findall(r'"(\w+)"', source.partition("KEYS: [&str")[2].partition("];")[0])
+    assert len(keys) >= 15
+    table = (ROOT / "docs/OPERATIONS.md").read_text().partition("## Configuration")[2].partition("```")[0]
+    assert sorted(re.findall(r"(?m)^\| `(\w+)` \|", table)) == sorted(keys)

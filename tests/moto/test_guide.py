@@ -59,10 +59,8 @@ def test_on_an_account(aws, client, demo, tmp_path, monkeypatch):
         "moto: knows the sample": lambda _: run_machines(aws, False),
         "the function is invoked for Bob and document 3": invoked,
     }
-    with Reader(tmp_path, others, {"8080": port}, TOOLS, **variables) as reader:
+    with Reader(tmp_path, others, {"8080": port}, TOOLS, is_ready, **variables) as reader:
         reader.put_on_path()
-        start = reader.start
-        reader.start = lambda text: (start(text), wait_until("serve is ready", is_ready))
         reader.follow("On your AWS account")
     assert re.search(r"csk_[\w-]{43}", (tmp_path / "workflows.key").read_text())
     assert "csk_" not in (tmp_path / "countersign.toml").read_text()
