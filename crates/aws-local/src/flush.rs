@@ -68,18 +68,21 @@ mod tests {
     #[tokio::test]
     async fn one_flush_serves_all_who_wait_and_none_is_made_for_nothing() {
         let folder = std::env::temp_dir().join(format!("aws-local-flush-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::create_dir_all(&folder).expect("a folder");
         let flush = Flush::of(&folder.join("some.sqlite"));
         // Nothing was committed: the log isn't even looked for.
-        flush.flushed().await.unwrap();
+        flush.flushed().await.expect("flushed");
         flush.committed();
-        assert_eq!(flush.flushed().await.unwrap_err().kind(), io::ErrorKind::NotFound);
-        std::fs::write(folder.join("some.sqlite-wal"), "log").unwrap();
+        assert_eq!(
+            flush.flushed().await.expect_err("no log").kind(),
+            io::ErrorKind::NotFound
+        );
+        std::fs::write(folder.join("some.sqlite-wal"), "log").expect("a folder");
         flush.committed();
-        flush.flushed().await.unwrap();
-        std::fs::remove_dir_all(&folder).unwrap();
+        flush.flushed().await.expect("flushed");
+        std::fs::remove_dir_all(&folder).expect("a folder");
         // Both are on the disk; a third isn't.
-        flush.flushed().await.unwrap();
+        flush.flushed().await.expect("flushed");
         flush.committed();
         assert!(flush.flushed().await.is_err());
     }
