@@ -45,6 +45,7 @@ mod server;
 mod ses;
 mod source;
 mod step_functions;
+mod store;
 mod tasks;
 #[cfg(test)]
 mod testing;

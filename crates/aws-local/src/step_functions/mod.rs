@@ -25,7 +25,6 @@ use crate::lambda::Lambda;
 use crate::source::Source;
 use crate::tasks::Tasks;
 use engine::Engine;
-use store::Store;
 use validation::Request;
 
 /// The longest definition, in characters.
@@ -45,7 +44,7 @@ impl StepFunctions {
         lambda: Arc<Lambda>,
         tasks: Arc<Tasks>,
     ) -> Result<StepFunctions, StartError> {
-        let store = Store::open(place)?;
+        let store = store::open(place)?;
         let last_id = store.read(store::executions::last_id).await.map_err(unreadable)?;
         let unfinished = store.read(store::executions::waiting).await.map_err(unreadable)?;
         let engine = Arc::new(Engine::new(source, store, lambda, tasks, last_id, unfinished));
