@@ -7,6 +7,7 @@ use crate::domain::api_key::ApiKeys;
 use crate::domain::evidence::EvidenceKey;
 use crate::domain::keys::KeyRing;
 use crate::domain::signer::Directory;
+use crate::flow::metrics::Metrics;
 use crate::flow::watch::Asked;
 use crate::flow::{Clock, Flow, Random, Settings, Wake};
 use crate::mail::Mailer;
@@ -60,6 +61,7 @@ impl App {
             },
             wake,
             asked: Asked::default(),
+            metrics: Metrics::default(),
         };
         Self {
             flow: Arc::new(flow),

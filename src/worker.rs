@@ -46,8 +46,8 @@ async fn request_step(flow: &Flow, item: DueItem) -> Result<Step, StoreError> {
     }
 }
 
-/// Everything that is due now, in all shards: at most a batch of each.
-pub async fn due_now(flow: &Flow) -> Result<Vec<DueItem>, StoreError> {
+/// Everything that is due now and since when, in all shards: at most a batch of each.
+pub async fn due_now(flow: &Flow) -> Result<Vec<(Timestamp, DueItem)>, StoreError> {
     let now = flow.clock.now();
     let mut looks = JoinSet::new();
     for shard in 0..SHARDS {
@@ -79,10 +79,7 @@ pub async fn run(flow: Arc<Flow>, mut wake: UnboundedReceiver<Wake>, mut stop: w
             () = tokio::time::sleep(work.until_next()) => {}
             Some(ended) = work.steps.join_next_with_id() => work.end(ended),
             _ = look.tick() => match due_now(&work.flow).await {
-                Ok(due) => {
-                    let at = work.flow.clock.now();
-                    work.upcoming.extend(due.into_iter().map(|item| Reverse(Wake { at, item })));
-                }
+                Ok(due) => work.upcoming.extend(due.into_iter().map(|(at, item)| Reverse(Wake { at, item }))),
                 Err(error) => tracing::warn!(error = %error, "can't see what is due"),
             },
         }
@@ -120,9 +117,11 @@ impl Work {
                 }));
                 continue;
             }
+            self.flow.metrics.overdue(now.duration_since(wake.at));
             let (flow, item) = (Arc::clone(&self.flow), wake.item);
             let step = self.steps.spawn(async move {
                 if let Err(error) = step(&flow, item).await {
+                    flow.metrics.step_failed();
                     tracing::warn!(approval.id = %item.id, error = %error, "a step failed; it stays due");
                 }
             });

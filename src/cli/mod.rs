@@ -9,6 +9,7 @@ mod demo;
 pub mod embedded;
 mod keys;
 mod operate;
+mod pending;
 mod serve;
 mod system;
 mod terminal;
@@ -39,9 +40,11 @@ enum Command {
     /// Run the service: pages, API and worker, against AWS
     Serve(serve::Serve),
     /// List requests: who is waited for, newest first
-    Pending(operate::Pending),
+    Pending(pending::Pending),
     /// Explain a request: who is waited for, since when, what happens next
     Show(operate::Show),
+    /// Tell what happened to a request, oldest first
+    Events(operate::Events),
     /// Withdraw a request
     Cancel(operate::Cancel),
     /// Answer a request for all who haven't
@@ -98,6 +101,7 @@ impl Cli {
                 Command::Serve(serve) => Box::pin(serve.run()).await,
                 Command::Pending(pending) => Box::pin(pending.run()).await,
                 Command::Show(show) => Box::pin(show.run()).await,
+                Command::Events(events) => Box::pin(events.run()).await,
                 Command::Cancel(cancel) => Box::pin(cancel.run()).await,
                 Command::Complete(complete) => Box::pin(complete.run()).await,
                 Command::Resend(resend) => Box::pin(resend.run()).await,

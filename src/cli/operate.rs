@@ -1,146 +1,14 @@
-//! The operators' commands: `pending`, `show`, `cancel`, `complete`, `resend`, `retry`. Each is one call of the API.
+//! The operators' commands on one request: `show`, `events`, `cancel`, `complete`, `resend`, `retry`. Each is one call of
+//! the API. The list is `pending.rs`.
 
 use super::Failure;
 use super::client::Service;
-use super::system::system_clock;
 use super::terminal::{BAD, FAINT, GOOD, STRONG, say, styled};
 use crate::domain::display_text::DisplayText;
 use crate::domain::ids::ApprovalId;
-use crate::domain::when::Moment;
 use clap::Args;
 use http::Method;
 use serde_json::{Map, Value, json};
-use std::io::IsTerminal;
-
-/// `countersign pending`: lists requests, newest first.
-#[derive(Debug, Args)]
-pub(crate) struct Pending {
-    /// Those that need an operator instead
-    #[arg(long, conflicts_with = "done")]
-    attention: bool,
-    /// Those that ended in this month instead: 2026-11
-    #[arg(long, value_name = "MONTH")]
-    done: Option<String>,
-    /// Only those that ask the person with this mail address
-    #[arg(long, value_name = "EMAIL")]
-    assignee: Option<String>,
-    /// Only those with this label: team=legal
-    #[arg(long, value_name = "NAME=VALUE")]
-    tag: Vec<String>,
-    /// Only those of this state machine
-    #[arg(long, value_name = "ARN")]
-    workflow: Option<String>,
-    /// Only those of this execution
-    #[arg(long, value_name = "ARN")]
-    execution: Option<String>,
-    /// Only those with this id of the author's own
-    #[arg(long, value_name = "ID")]
-    external_id: Option<String>,
-    /// How many, 1 to 100
-    #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u16).range(1..=100))]
-    limit: u16,
-    /// Go on where the last list ended
-    #[arg(long)]
-    cursor: Option<String>,
-    #[command(flatten)]
-    service: Service,
-}
-
-impl Pending {
-    /// Runs it to its end.
-    pub(crate) async fn run(self) -> Result<(), Failure> {
-        let status = match (self.attention, &self.done) {
-            (true, _) => "attention",
-            (false, Some(_)) => "done",
-            (false, None) => "pending",
-        };
-        let mut query = vec![("status", status.to_owned()), ("limit", self.limit.to_string())];
-        let given = [
-            ("month", self.done),
-            ("assignee", self.assignee),
-            ("workflow", self.workflow),
-            ("execution", self.execution),
-            ("externalId", self.external_id),
-            ("cursor", self.cursor),
-        ];
-        query.extend(given.into_iter().filter_map(|(name, value)| Some((name, value?))));
-        query.extend(self.tag.into_iter().map(|tag| ("tag", tag)));
-        let query = serde_urlencoded::to_string(query).map_err(|error| Failure::failed(error.to_string()))?;
-        let page = self
-            .service
-            .call(Method::GET, &format!("/requests?{query}"), None)
-            .await?;
-        if self.service.json {
-            return print_json(&page);
-        }
-        let requests = page["requests"].as_array().map(Vec::as_slice).unwrap_or_default();
-        if requests.is_empty() {
-            say("Nothing.");
-        } else {
-            print_table(requests);
-        }
-        if let Some(cursor) = page["nextCursor"].as_str() {
-            say(&styled(FAINT, format!("More: --cursor {cursor}")));
-        }
-        Ok(())
-    }
-}
-
-fn print_table(requests: &[Value]) {
-    let now = system_clock().now();
-    let rows: Vec<[String; 5]> = requests
-        .iter()
-        .map(|request| {
-            let created = text(&request["createdAt"]).parse();
-            let age = created.map_or_else(|_| String::new(), |at| Moment::new(at, now, "UTC").relative);
-            let waiting: Vec<String> = request["waitingFor"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .map(text)
-                .collect();
-            let who = if waiting.is_empty() {
-                format!("workflow: {}", text(&request["callback"]["state"]))
-            } else {
-                waiting.join(", ")
-            };
-            let who = DisplayText::new(&who).shortened(30).isolated();
-            [
-                text(&request["requestId"]),
-                text(&request["status"]),
-                age,
-                who,
-                text(&request["title"]),
-            ]
-        })
-        .collect();
-    let width = |column: usize| {
-        rows.iter()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or(0)
-    };
-    let widths = [width(0), width(1), width(2), width(3)];
-    let left = std::io::stdout().is_terminal().then(|| {
-        terminal_width()
-            .saturating_sub(widths.iter().sum::<usize>() + 8)
-            .max(10)
-    });
-    for [id, status, age, who, title] in &rows {
-        let title = DisplayText::new(title)
-            .shortened(left.unwrap_or(usize::MAX))
-            .isolated();
-        let [w0, w1, w2, w3] = widths;
-        say(&format!("{id:w0$}  {status:w1$}  {age:w2$}  {who:w3$}  {title}"));
-    }
-}
-
-fn terminal_width() -> usize {
-    std::env::var("COLUMNS")
-        .ok()
-        .and_then(|columns| columns.parse().ok())
-        .unwrap_or(100)
-}
 
 /// `countersign show`: explains one request.
 #[derive(Debug, Args)]
@@ -166,6 +34,31 @@ impl Show {
         let execution = text(&shown["execution"]["arn"]);
         if !execution.is_empty() {
             say(&styled(FAINT, DisplayText::new(&execution)));
+        }
+        Ok(())
+    }
+}
+
+/// `countersign events`: what happened to one request.
+#[derive(Debug, Args)]
+pub(crate) struct Events {
+    /// The request: req_…
+    id: String,
+    #[command(flatten)]
+    service: Service,
+}
+
+impl Events {
+    /// Runs it to its end.
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let path = format!("/requests/{}/events", request_id(&self.id)?);
+        let shown = self.service.call(Method::GET, &path, None).await?;
+        if self.service.json {
+            return print_json(&shown);
+        }
+        for happened in shown["timeline"].as_array().into_iter().flatten() {
+            let at = styled(FAINT, text(&happened["at"]));
+            say(&format!("{at}  {}", text(&happened["what"])));
         }
         Ok(())
     }
@@ -317,7 +210,7 @@ fn print_status(request: &Value) {
     ));
 }
 
-fn print_json(value: &Value) -> Result<(), Failure> {
+pub(super) fn print_json(value: &Value) -> Result<(), Failure> {
     let shown = serde_json::to_string_pretty(value).map_err(|error| Failure::failed(error.to_string()))?;
     say(&shown);
     Ok(())
@@ -328,6 +221,6 @@ fn request_id(text: &str) -> Result<ApprovalId, Failure> {
         .ok_or_else(|| Failure::usage("the request's id is req_ and 26 letters and digits"))
 }
 
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }

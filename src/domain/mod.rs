@@ -21,5 +21,6 @@ mod request_terms;
 pub mod schedule;
 pub mod signer;
 pub mod task_token;
+pub mod timeline;
 pub mod when;
 pub mod wording;

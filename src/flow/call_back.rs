@@ -80,6 +80,7 @@ async fn attempt(flow: &Flow, approval: Approval, patience: Duration) -> Result<
         }
     };
     log(approval.id, &callback);
+    flow.metrics.attempt(&callback);
     record(flow, approval, &begun, callback).await
 }
 

@@ -7,6 +7,7 @@ use crate::domain::callback::Callback;
 use crate::domain::decision::RequestState;
 use crate::domain::ids::ApprovalId;
 use crate::store::{Known, Listed, Place, StoreError};
+use jiff::Timestamp;
 use std::collections::HashMap;
 use tokio::task::JoinSet;
 
@@ -20,6 +21,10 @@ pub struct Wanted {
     pub list: Listed,
     /// And what is known of them: all of it must be so.
     pub known: Vec<Known>,
+    /// Made before this moment.
+    pub created_before: Option<Timestamp>,
+    /// Made at this moment or later.
+    pub created_after: Option<Timestamp>,
 }
 
 /// A part of a list, newest first.
@@ -38,7 +43,9 @@ pub async fn page(
     after: Option<Place>,
     most: usize,
 ) -> Result<Page, StoreError> {
-    let (mut approvals, mut last, mut read) = (Vec::new(), after, 0);
+    // Newest first: whatever is too new lies before the place to begin at.
+    let begin = wanted.created_before.map(Place::before);
+    let (mut approvals, mut last, mut read) = (Vec::new(), [after, begin].into_iter().flatten().min(), 0);
     while read < MOST_READ {
         let places = match wanted.known.first() {
             Some(known) => flow.store.known(known, last, most).await?,
@@ -46,6 +53,12 @@ pub async fn page(
         };
         let mut found = load(flow, &places).await?;
         for place in &places {
+            if wanted.created_after.is_some_and(|oldest| place.created < oldest) {
+                return Ok(Page {
+                    approvals,
+                    next: None,
+                });
+            }
             last = Some(*place);
             approvals.extend(found.remove(&place.id).filter(|approval| fits(wanted, approval)));
             if approvals.len() == most {

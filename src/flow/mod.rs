@@ -10,6 +10,7 @@ pub mod close;
 pub mod decide;
 pub mod expire;
 pub mod list;
+pub mod metrics;
 pub mod notify;
 pub mod open;
 pub mod operate;
@@ -136,6 +137,8 @@ pub struct Flow {
     pub wake: UnboundedSender<Wake>,
     /// When each workflow was last asked whether it still waits.
     pub asked: watch::Asked,
+    /// What is counted.
+    pub metrics: metrics::Metrics,
 }
 
 impl Flow {
@@ -163,6 +166,7 @@ impl Flow {
         let request = change.state.is_some() || change.event.is_some();
         let signers: Vec<u8> = change.signers.iter().map(|signer| signer.number).collect();
         let after = self.store.commit(approval, change).await?;
+        self.metrics.changed(approval, &after, &signers);
         if request && let Some(at) = after.record.state.due() {
             self.wake(
                 DueItem {

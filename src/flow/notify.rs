@@ -60,6 +60,12 @@ pub async fn mail(flow: &Flow, id: ApprovalId, number: u8) -> Result<Step, Store
         // SES's own words may hold an address; the code doesn't.
         tracing::warn!(approval.id = %id, signer.index = number, mail.kind = ?task.kind, aws.error.code = error.code(), "mail not taken");
     }
+    let result = match &sent {
+        Ok(()) => "sent",
+        Err(MailError::Again { .. }) => "again",
+        Err(MailError::Refused { .. }) => "refused",
+    };
+    flow.metrics.mail(task.kind, result);
     let taken = sent.is_ok();
     mark(flow, approval, number, &attempt, sent).await?;
     if taken {

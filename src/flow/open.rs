@@ -41,6 +41,17 @@ pub enum OpenError {
 
 /// Takes a request in: writes the approval and wakes the worker for the mails.
 pub async fn open(flow: &Flow, request: &Value) -> Result<Opened, OpenError> {
+    let opened = take_in(flow, request).await;
+    flow.metrics.request(match &opened {
+        Ok(opened) if opened.created => "created",
+        Ok(_) => "known",
+        Err(OpenError::Invalid(_)) => "refused",
+        Err(OpenError::Unavailable(_)) => "unavailable",
+    });
+    opened
+}
+
+async fn take_in(flow: &Flow, request: &Value) -> Result<Opened, OpenError> {
     let request = match request::parse(request, &flow.settings.directory) {
         Ok(request) => request,
         Err(invalid) => {

@@ -25,8 +25,13 @@ pub enum DueWhat {
 }
 
 impl Store {
-    /// What is due at `now` in one shard, longest due first, at most `limit`.
-    pub async fn due(&self, shard: u8, now: Timestamp, limit: i32) -> Result<Vec<DueItem>, StoreError> {
+    /// What is due at `now` in one shard and since when, longest due first, at most `limit`.
+    pub async fn due(
+        &self,
+        shard: u8,
+        now: Timestamp,
+        limit: i32,
+    ) -> Result<Vec<(Timestamp, DueItem)>, StoreError> {
         debug_assert!(shard < SHARDS);
         let page = self
             .client
@@ -46,7 +51,8 @@ impl Store {
                 STATE => DueWhat::Request,
                 sk => DueWhat::Mail(sk.strip_prefix("R#")?.parse().ok()?),
             };
-            Some(DueItem { id, what })
+            let since = item.get("due_at")?.as_n().ok()?.parse().ok()?;
+            Some((Timestamp::from_millisecond(since).ok()?, DueItem { id, what }))
         };
         Ok(page.items().iter().filter_map(parse).collect())
     }

@@ -40,6 +40,14 @@ pub struct Place {
 }
 
 impl Place {
+    /// The place that comes before everything older than `moment`, and after all else.
+    pub fn before(moment: Timestamp) -> Self {
+        Self {
+            created: moment,
+            id: ApprovalId::from_bytes([0; 16]),
+        }
+    }
+
     /// As it stands in a cursor, and in the lookups' sort keys.
     fn key(&self) -> String {
         format!("{:013}#{}", self.created.as_millisecond(), self.id)

@@ -231,7 +231,9 @@ fn wants_json(path: &str, headers: &HeaderMap) -> bool {
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    path.contains("/api/") || (accept.contains("json") && !accept.contains("text/html"))
+    path.contains("/api/")
+        || path.ends_with("/metrics")
+        || (accept.contains("json") && !accept.contains("text/html"))
 }
 
 /// A number that can be read out over the telephone: eight characters, none of which is taken for another.

@@ -4,12 +4,14 @@
 
 use super::error::{self, WebError};
 use super::views::Problem;
-use super::{Web, api, assets, security, sign};
+use super::{Web, api, assets, auth, security, sign};
+use crate::domain::api_key::Scope;
 use crate::flow::Flow;
+use crate::flow::metrics::CONTENT_TYPE;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Path, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use std::sync::Arc;
@@ -24,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Every page, over `flow`.
 pub fn router(flow: Arc<Flow>) -> Router {
-    let web = Arc::new(Web::new(flow));
+    let web = Arc::new(Web::new(Arc::clone(&flow)));
     let pages = Router::new()
         .route(
             "/s/{link}",
@@ -36,6 +38,7 @@ pub fn router(flow: Arc<Flow>) -> Router {
         .route("/robots.txt", get(async || "User-agent: *\nDisallow: /\n"))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
         .merge(api::routes())
         .with_state(Arc::clone(&web));
     // A proxy may strip the configured prefix or pass it on; both lead here.
@@ -53,6 +56,7 @@ pub fn router(flow: Arc<Flow>) -> Router {
         .layer(CatchPanicLayer::new())
         .layer(from_fn_with_state(web, error::render))
         .layer(from_fn(security::headers))
+        .layer(from_fn_with_state(flow, counted))
 }
 
 /// Whether this process can do its work: the table answers.
@@ -60,6 +64,36 @@ async fn ready(State(web): State<Arc<Web>>) -> Response {
     match web.flow.store.ping().await {
         Ok(()) => "ready\n".into_response(),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the table doesn't answer\n").into_response(),
+    }
+}
+
+/// What is counted, for a caller whose key may read.
+async fn metrics(State(web): State<Arc<Web>>, headers: HeaderMap) -> Result<Response, WebError> {
+    auth::caller(&web, &headers, Scope::Read)?;
+    let kind = HeaderValue::from_static(CONTENT_TYPE);
+    Ok(([(header::CONTENT_TYPE, kind)], web.flow.metrics.text()).into_response())
+}
+
+/// Counts a request by its route, never by its path: links are secrets.
+async fn counted(State(flow): State<Arc<Flow>>, request: Request, next: Next) -> Response {
+    let route = match request.extensions().get::<MatchedPath>() {
+        Some(matched) => matched.as_str().to_owned(),
+        None => "none".to_owned(),
+    };
+    let (method, began) = (method_word(request.method()), tokio::time::Instant::now());
+    let response = next.run(request).await;
+    flow.metrics
+        .http(method, &route, response.status().as_u16(), began.elapsed());
+    response
+}
+
+/// The method, or one word for all that nobody should send: a caller may make up as many as it likes.
+fn method_word(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        _ => "other",
     }
 }
 

@@ -106,10 +106,15 @@ def test_operators_withdraw_complete_and_mail_again(demo, serve, machine):
     assert demo.ended(execution)["status"] == "SUCCEEDED"
 
     execution, request, _ = ask(demo, serve, machine, "Approve release three")
+    assert "release three" in serve.run("pending", "--newer-than", "1h30m").stdout
+    assert serve.run("pending", "--older-than", "1h30m").stdout == "Nothing.\n"
     done = serve.run("cancel", request, "--reason", "A mistake.", "--by", "Legal", "--json")
     assert json.loads(done.stdout)["status"] == "cancelled"
     ended = demo.ended(execution)
     assert (ended["status"], ended["error"]) == ("FAILED", "Approval.Cancelled")
+    told = [line.split("  ", 1)[1] for line in serve.run("events", request).stdout.splitlines()]
+    assert (told[0], told[1], told[2]) == ("Asked.", "Carol was mailed.", "Withdrawn by Legal: “A mistake.”"), told
+    assert json.loads(serve.run("events", request, "--json").stdout)["events"][1]["type"] == "cancelled"
     late = serve.run("cancel", request)
     assert (late.returncode, "cancelled already" in late.stderr) == (1, True), late
 
@@ -129,7 +134,9 @@ def test_a_callback_that_cannot_be_delivered_is_parked_and_says_why(demo, serve)
 def test_wrong_use_has_status_2_and_says_what_to_do(serve):
     for arguments, key, said in [
         (("show", "req_nonsense"), None, "req_ and 26"),
+        (("events", "req_nonsense"), None, "req_ and 26"),
         (("pending", "--tag", "legal"), None, "tag"),
+        (("pending", "--older-than", "long"), None, "2d"),
         (("pending",), new_key("requests:read")[0], "isn't known"),
         (("pending", "--url", "not an address"), None, "can't be sent"),
     ]:

@@ -9,10 +9,12 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Every route, and the scope that it asks for.
-const ROUTES: [(Method, &str, Scope); 7] = [
+const ROUTES: [(Method, &str, Scope); 9] = [
     (Method::POST, "/api/v1/requests", Scope::Write),
     (Method::GET, "/api/v1/requests", Scope::Read),
     (Method::GET, "/api/v1/requests/{id}", Scope::Read),
+    (Method::GET, "/api/v1/requests/{id}/events", Scope::Read),
+    (Method::GET, "/metrics", Scope::Read),
     (Method::POST, "/api/v1/requests/{id}/cancel", Scope::Operate),
     (Method::POST, "/api/v1/requests/{id}/complete", Scope::Operate),
     (Method::POST, "/api/v1/requests/{id}/resend", Scope::Operate),

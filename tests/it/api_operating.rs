@@ -2,9 +2,11 @@
 
 use super::harness::{Fault, Harness, ask_bob};
 use countersign::domain::api_key::Scope;
+use countersign::domain::evidence::{self, Event, Head};
+use countersign::domain::ids::ApprovalId;
 use countersign::web::intake::Function;
 use http::Method;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 impl Harness {
@@ -91,6 +93,70 @@ async fn a_request_is_explained_from_the_first_mail_to_the_end() {
         )
         .await;
     assert_eq!(status, 404);
+    harness.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_happened_is_told_in_order_with_the_chain_that_proves_it() {
+    let harness = Harness::start().await;
+    let mut payload = ask_bob();
+    payload["requester"] = json!({"name": "Rita"});
+    payload["signers"] = json!([{"name": "Bob"}, {"name": "Alice"}]);
+    harness.start_workflow(&payload).await;
+    let path = harness.link("bob@example.com").await;
+    harness.first_mail("alice@example.com").await;
+    let id = harness.only_id().await;
+    harness.pass(SignedDuration::from_mins(1)).await;
+    harness.answer(&path, "approve", "", "Bob").await;
+    harness.pass(SignedDuration::from_mins(1)).await;
+    harness
+        .operate(&id, "cancel", json!({"reason": "A mistake.", "by": "Legal"}))
+        .await;
+    harness.settle().await;
+
+    let events = format!("/api/v1/requests/{id}/events");
+    let (status, shown) = harness.call(Scope::Read, Method::GET, &events, &json!({})).await;
+    assert_eq!(status, 200, "{shown}");
+    let timeline = shown["timeline"].as_array().unwrap();
+    let told: Vec<&str> = timeline
+        .iter()
+        .map(|happened| happened["what"].as_str().unwrap())
+        .collect();
+    let mailed = |told: &&str| told.ends_with("was mailed.");
+    assert_eq!(
+        told.iter().filter(|told| mailed(told)).count(),
+        2 + 2,
+        "both, and both again at the end: {told:?}"
+    );
+    let told: Vec<&str> = told.into_iter().filter(|told| !mailed(told)).collect();
+    assert_eq!(
+        told,
+        [
+            "Asked by Rita.",
+            "Bob’s page was opened.",
+            "Bob approved, by the link in the mail.",
+            "Withdrawn by Legal: “A mistake.”",
+            "The workflow was told.",
+        ]
+    );
+    assert!(
+        timeline.is_sorted_by_key(|happened| happened["at"].as_str().unwrap().parse::<Timestamp>().unwrap())
+    );
+
+    // What is shown verifies by itself, and not with a word changed.
+    let (mut chain, head): (Vec<Event>, Head) = (
+        serde_json::from_value(shown["events"].clone()).expect("events"),
+        serde_json::from_value(shown["head"].clone()).expect("a head"),
+    );
+    let (approval, key) = (
+        ApprovalId::parse(&id).unwrap(),
+        harness.flow.evidence.public_key(),
+    );
+    assert_eq!(evidence::verify(approval, &chain, &head, key), Ok(()));
+    chain[1].at += SignedDuration::from_secs(1);
+    assert!(evidence::verify(approval, &chain, &head, key).is_err());
+    let (status, _) = harness.call(Scope::Write, Method::GET, &events, &json!({})).await;
+    assert_eq!(status, 403);
     harness.finish().await;
 }
 
@@ -274,6 +340,36 @@ async fn lists_go_through_all_shards_behind_one_cursor() {
         4
     );
     assert_eq!(all("externalId=x-1").await.len(), 10);
+    // The last were made later than all others, by a pause and by the hour that passes now.
+    harness.pass(SignedDuration::from_hours(1)).await;
+    let hour_ago = harness.flow.clock.now() - SignedDuration::from_mins(30);
+    harness
+        .invoke(
+            Function::Intake,
+            json!({"taskToken": "late", "title": "Late", "signers": [{"name": "Bob"}]}),
+        )
+        .await
+        .expect("taken in");
+    assert_eq!(all(&format!("limit=3&createdAfter={hour_ago}")).await, ["Late"]);
+    assert_eq!(
+        all(&format!(
+            "limit=3&assignee=bob%40example.com&createdAfter={hour_ago}"
+        ))
+        .await,
+        ["Late"]
+    );
+    assert_eq!(all(&format!("limit=3&createdBefore={hour_ago}")).await.len(), 40);
+    assert_eq!(
+        all(&format!("limit=3&createdBefore={hour_ago}&tag=team%3Dlegal"))
+            .await
+            .len(),
+        20
+    );
+    assert!(
+        all(&format!("createdBefore={hour_ago}&createdAfter={hour_ago}"))
+            .await
+            .is_empty()
+    );
     assert_eq!(all("status=done&tag=team%3Dlegal").await.len(), 0);
     assert_eq!(
         all("workflow=arn:aws:states:us-east-1:123456789012:stateMachine:none")
@@ -285,11 +381,11 @@ async fn lists_go_through_all_shards_behind_one_cursor() {
         .call(
             Scope::Read,
             Method::GET,
-            "/api/v1/requests?colour=blue&limit=x",
+            "/api/v1/requests?colour=blue&limit=x&createdBefore=yesterday",
             &json!({}),
         )
         .await;
-    assert_eq!((status, problem["errors"].as_array().unwrap().len()), (422, 2));
+    assert_eq!((status, problem["errors"].as_array().unwrap().len()), (422, 3));
     harness.settle().await;
 }
 

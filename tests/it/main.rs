@@ -11,6 +11,7 @@ mod deciding;
 mod harness;
 mod intake;
 mod mailing;
+mod metrics;
 mod operating;
 mod secrets;
 mod serve;

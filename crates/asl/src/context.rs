@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use crate::interface::Identity;
 
 /// The context object for a state that is running. It is put together when something asks for it: most states do not,
-/// and it holds a copy of the execution's whole input.
+/// and it holds a copy of the execution's whole input. The item of a Map is apart, so that one that asks for nothing
+/// else does not copy the input for each.
 pub(crate) struct Context<'a> {
     pub(crate) identity: &'a Identity,
     pub(crate) started: Timestamp,
@@ -19,14 +20,43 @@ pub(crate) struct Context<'a> {
     pub(crate) entered: Timestamp,
     /// For states that can be retried.
     pub(crate) retries: Option<u32>,
+    /// For what a Map state makes of its items.
+    pub(crate) item: Option<Item<'a>>,
     /// For tasks that wait for one.
     pub(crate) token: Option<&'a str>,
     pub(crate) built: OnceCell<Value>,
+    pub(crate) built_item: OnceCell<Value>,
+}
+
+/// `$$.Map.Item`.
+#[derive(Clone, Copy)]
+pub(crate) struct Item<'a> {
+    pub(crate) index: u64,
+    /// Where the items are the fields of an object.
+    pub(crate) key: Option<&'a str>,
+    pub(crate) value: &'a Value,
+}
+
+impl Item<'_> {
+    fn value(&self) -> Value {
+        let mut item = json!({ "Index": self.index });
+        if let Some(key) = self.key {
+            item["Key"] = key.into();
+        }
+        item["Value"] = self.value.clone();
+        item
+    }
 }
 
 impl Context<'_> {
-    pub(crate) fn value(&self) -> &Value {
-        self.built.get_or_init(|| self.build())
+    /// The context object, or as much of it as a path can reach that begins with this name.
+    pub(crate) fn value(&self, first: Option<&str>) -> &Value {
+        match self.item {
+            Some(item) if first == Some("Map") => self
+                .built_item
+                .get_or_init(|| json!({ "Map": { "Item": item.value() } })),
+            _ => self.built.get_or_init(|| self.build()),
+        }
     }
 
     fn build(&self) -> Value {
@@ -44,6 +74,9 @@ impl Context<'_> {
         });
         if let Some(retries) = self.retries {
             context["State"]["RetryCount"] = retries.into();
+        }
+        if let Some(item) = self.item {
+            context["Map"] = json!({ "Item": item.value() });
         }
         if let Some(token) = self.token {
             context["Task"] = json!({ "Token": token });

@@ -102,7 +102,7 @@ impl Query {
 
     pub(crate) fn read(&self, scope: &Scope<'_>) -> Result<Value, Miss> {
         self.path.read(if self.from_context {
-            scope.context.value()
+            scope.context.value(self.path.first_field())
         } else {
             scope.input
         })

@@ -130,6 +130,15 @@ fn describe(event: &Event, include_data: bool) -> (String, Details) {
         Event::ParallelStarted { .. } => ("ParallelStateStarted".into(), None),
         Event::ParallelSucceeded => ("ParallelStateSucceeded".into(), None),
         Event::ParallelFailed => ("ParallelStateFailed".into(), None),
+        Event::MapStarted { items, .. } => fields
+            .with("length", items.len())
+            .event("MapStateStarted", "mapStateStarted"),
+        Event::MapIterationStarted { name, index, .. } => iteration(fields, name, *index, "Started"),
+        Event::MapIterationSucceeded { name, index } => iteration(fields, name, *index, "Succeeded"),
+        Event::MapIterationFailed { name, index } => iteration(fields, name, *index, "Failed"),
+        Event::MapIterationAborted { name, index } => iteration(fields, name, *index, "Aborted"),
+        Event::MapSucceeded => ("MapStateSucceeded".into(), None),
+        Event::MapFailed => ("MapStateFailed".into(), None),
         Event::TaskScheduled {
             resource,
             region,
@@ -160,6 +169,7 @@ fn describe(event: &Event, include_data: bool) -> (String, Details) {
         // These have no id, so nobody asks for them; a name all the same, for who prints a journal.
         Event::StateFailed { .. } => ("StateFailed".into(), None),
         Event::BranchFailed { .. } => ("BranchFailed".into(), None),
+        Event::MapItemFailed { .. } => ("MapItemFailed".into(), None),
         Event::WaitBegun { .. } => ("WaitBegun".into(), None),
         Event::RetryScheduled { .. } => ("RetryScheduled".into(), None),
         Event::RetryBegun => ("RetryBegun".into(), None),
@@ -169,6 +179,13 @@ fn describe(event: &Event, include_data: bool) -> (String, Details) {
 
 fn state(kind: StateType, what: &str) -> String {
     format!("{}State{what}", kind.name())
+}
+
+fn iteration(fields: Fields, name: &str, index: u64, what: &str) -> (String, Details) {
+    fields
+        .with("name", name)
+        .with("index", index)
+        .event(&format!("MapIteration{what}"), &format!("mapIteration{what}"))
 }
 
 fn task(fields: Fields, resource: &Resource, what: &str) -> (String, Details) {

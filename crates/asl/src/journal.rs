@@ -12,7 +12,8 @@ use serde_json::Value;
 use crate::interface::{Identity, TaskId};
 use crate::resource::Resource;
 
-/// A line of execution: the machine itself (0), or a branch of a Parallel state, numbered in order of start.
+/// A line of execution: the machine itself (0), a branch of a Parallel state, or an iteration of a Map state, numbered
+/// in order of start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
 #[serde(transparent)]
 pub struct BranchId(pub u32);
@@ -257,6 +258,45 @@ pub enum Event {
     ParallelSucceeded,
     /// `ParallelStateFailed`: the first failure of a branch, once the others are given up.
     ParallelFailed,
+
+    /// `MapStateStarted`.
+    MapStarted {
+        /// What is iterated over; of an object each field as `{"Key": …, "Value": …}`.
+        items: Vec<Value>,
+        /// Whether they were an object's fields.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        keyed: bool,
+        /// How many iterations run at once, at most.
+        concurrency: u64,
+    },
+    /// `MapIterationStarted`: a line for one item begins. Stands on the line of the Map state.
+    MapIterationStarted {
+        /// The Map state's name.
+        name: String,
+        /// Which item, from 0.
+        index: u64,
+        /// What the iteration begins with.
+        input: Value,
+    },
+    /// `MapIterationSucceeded`. Stands on the iteration's line, which it ends.
+    #[expect(missing_docs, reason = "as of MapIterationStarted")]
+    MapIterationSucceeded { name: String, index: u64 },
+    /// `MapIterationFailed`: nothing in the iteration caught its failure.
+    #[expect(missing_docs, reason = "as of MapIterationStarted")]
+    MapIterationFailed { name: String, index: u64 },
+    /// `MapIterationAborted`: given up because another one failed.
+    #[expect(missing_docs, reason = "as of MapIterationStarted")]
+    MapIterationAborted { name: String, index: u64 },
+    /// Not shown: what an iteration was to begin with could not be made.
+    MapItemFailed {
+        /// The failure, which is the Map state's.
+        #[serde(flatten)]
+        failure: Failure,
+    },
+    /// `MapStateSucceeded`.
+    MapSucceeded,
+    /// `MapStateFailed`: the first failure of an iteration, once the others are given up.
+    MapFailed,
 }
 
 /// A failure: what `ErrorEquals` is compared with, and the text for people.
@@ -281,6 +321,7 @@ impl Event {
             Self::StateAborted { kind } => kind.shows_abortion(),
             Self::StateFailed { .. }
             | Self::BranchFailed { .. }
+            | Self::MapItemFailed { .. }
             | Self::WaitBegun { .. }
             | Self::RetryScheduled { .. }
             | Self::RetryBegun

@@ -144,8 +144,10 @@ mod tests {
             state: "S",
             entered: Timestamp::UNIX_EPOCH,
             retries: None,
+            item: None,
             token: None,
             built: OnceCell::new(),
+            built_item: OnceCell::new(),
         };
         template.fill(&mut Scope {
             input,

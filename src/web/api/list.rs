@@ -1,5 +1,6 @@
 //! `GET /api/v1/requests`: lists, newest first. `status` is `pending` (without one), `attention` or `done` (with
-//! `month`); `assignee`, `tag`, `workflow`, `execution` and `externalId` narrow it; `cursor` goes on where a page ended.
+//! `month`); `assignee`, `tag`, `workflow`, `execution`, `externalId`, `createdBefore` and `createdAfter` narrow it; `cursor`
+//! goes on where a page ended.
 
 use super::show::summary;
 use super::{ApiError, answer, unavailable};
@@ -58,6 +59,7 @@ impl Asked {
         };
         let (mut status, mut month) = ("pending".to_owned(), now.strftime("%Y-%m").to_string());
         let (mut known, mut after, mut most) = (Vec::new(), None, USUAL);
+        let (mut created_before, mut created_after) = (None, None);
         for (name, value) in pairs {
             match name.as_str() {
                 "status" => status = value,
@@ -71,6 +73,14 @@ impl Asked {
                     Some((name, value)) => known.push(Known::Tag(name.to_owned(), value.to_owned())),
                     None => problem("tag", "must be a name and a value, such as team=legal"),
                 },
+                "createdBefore" | "createdAfter" => match value.parse::<Timestamp>() {
+                    Ok(at) if name == "createdBefore" => created_before = Some(at),
+                    Ok(at) => created_after = Some(at),
+                    Err(_) => problem(
+                        &name,
+                        "must be a time with its zone, such as 2026-11-21T09:00:00Z",
+                    ),
+                },
                 "cursor" => match Place::from_cursor(&value) {
                     Some(place) => after = Some(place),
                     None => problem("cursor", "must be a nextCursor as it was given"),
@@ -81,7 +91,7 @@ impl Asked {
                 },
                 _ => problem(
                     "(query)",
-                    "has a parameter that isn't known; known are status, month, assignee, tag, workflow, execution, externalId, limit and cursor",
+                    "has a parameter that isn't known; known are status, month, assignee, tag, workflow, execution, externalId, createdBefore, createdAfter, limit and cursor",
                 ),
             }
         }
@@ -95,7 +105,12 @@ impl Asked {
             }
         };
         if problems.is_empty() {
-            let wanted = Wanted { list, known };
+            let wanted = Wanted {
+                list,
+                known,
+                created_before,
+                created_after,
+            };
             Ok(Self { wanted, after, most })
         } else {
             Err(problems)

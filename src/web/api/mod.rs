@@ -2,6 +2,7 @@
 //! step of `flow`. No answer ever holds a task token or a link.
 
 mod error;
+mod events;
 mod list;
 mod operate;
 mod show;
@@ -30,6 +31,7 @@ pub(super) fn routes() -> Router<Arc<Web>> {
     Router::new()
         .route("/api/v1/requests", post(open_request).get(list::list))
         .route("/api/v1/requests/{id}", get(show::show))
+        .route("/api/v1/requests/{id}/events", get(events::events))
         .route("/api/v1/requests/{id}/cancel", post(operate::cancel))
         .route("/api/v1/requests/{id}/complete", post(operate::complete))
         .route("/api/v1/requests/{id}/resend", post(operate::resend))

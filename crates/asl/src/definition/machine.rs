@@ -112,6 +112,19 @@ impl Reading {
         Fields::of(value, location, findings).map(|fields| self.machine(fields))
     }
 
+    /// Reads the processor of a Map.
+    pub(super) fn processor(
+        &mut self,
+        value: &Value,
+        location: String,
+        findings: &mut Findings,
+    ) -> Option<MachineId> {
+        let mut fields = Fields::of(value, location, findings)?;
+        // Read by whoever asked for this.
+        fields.value("ProcessorConfig");
+        Some(self.machine(fields))
+    }
+
     fn machine(&mut self, mut fields: Fields<'_, '_>) -> MachineId {
         let id = MachineId(self.machines.len());
         self.machines.push(Machine::default());

@@ -5,20 +5,23 @@
 //! language would be another.
 
 mod choices;
+mod dataset;
 mod diagnostic;
 mod fields;
 mod handlers;
 mod machine;
+mod map;
 mod state;
 
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use crate::choice::Rule;
 use crate::expression::{Expression, Query};
 use crate::journal::StateType;
+use crate::map_run::{Format, Transformation};
 use crate::path::ReferencePath;
 use crate::resource::Resource;
 use crate::retry::{Catcher, Retrier};
@@ -79,6 +82,7 @@ pub(crate) enum Work {
         branches: Vec<MachineId>,
         handlers: Handlers,
     },
+    Map(Box<Map>),
     Wait(Until),
     Choice {
         choices: Vec<(Rule, String)>,
@@ -97,6 +101,68 @@ pub(crate) struct Task {
     pub(crate) timeout: Option<Seconds>,
     pub(crate) heartbeat: Option<Seconds>,
     pub(crate) handlers: Handlers,
+}
+
+/// A Map state.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Map {
+    pub(crate) items_path: Query,
+    /// ItemSelector, or the older Parameters.
+    pub(crate) selector: Option<Template>,
+    pub(crate) concurrency: Option<Amount>,
+    pub(crate) processor: MachineId,
+    /// `None`: inline.
+    pub(crate) distributed: Option<Box<Distributed>>,
+    pub(crate) handlers: Handlers,
+}
+
+/// What only a distributed Map has.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Distributed {
+    /// Whether its children are EXPRESS.
+    pub(crate) express: bool,
+    pub(crate) label: Option<String>,
+    pub(crate) reader: Option<Reader>,
+    pub(crate) batcher: Option<Batcher>,
+    pub(crate) writer: Option<Writer>,
+    pub(crate) tolerated_count: Option<Amount>,
+    pub(crate) tolerated_percentage: Option<Amount>,
+}
+
+/// ItemReader.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Reader {
+    /// Whether objects are listed; else one is got.
+    pub(crate) list: bool,
+    pub(crate) parameters: Option<Template>,
+    /// `None`: the listing's entries are the items.
+    pub(crate) format: Option<Format>,
+    pub(crate) max_items: Option<Amount>,
+}
+
+/// ItemBatcher.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Batcher {
+    pub(crate) items: Option<Amount>,
+    pub(crate) bytes: Option<Amount>,
+    pub(crate) input: Option<Template>,
+}
+
+/// ResultWriter.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Writer {
+    /// Its Parameters; `None` where nothing is exported.
+    pub(crate) destination: Option<Template>,
+    pub(crate) transformation: Transformation,
+    /// Whether a file has a value on each line.
+    pub(crate) lines: bool,
+}
+
+/// A number, given or read from the data.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Amount {
+    Fixed(Number),
+    Path { field: &'static str, query: Query },
 }
 
 /// Retry and Catch.
@@ -154,6 +220,7 @@ impl State {
             Work::Pass { .. } => StateType::Pass,
             Work::Task(_) => StateType::Task,
             Work::Parallel { .. } => StateType::Parallel,
+            Work::Map(_) => StateType::Map,
             Work::Wait(_) => StateType::Wait,
             Work::Choice { .. } => StateType::Choice,
             Work::Succeed => StateType::Succeed,
@@ -166,6 +233,7 @@ impl State {
         match &self.work {
             Work::Task(task) => Some(&task.handlers),
             Work::Parallel { handlers, .. } => Some(handlers),
+            Work::Map(map) => Some(&map.handlers),
             _ => None,
         }
     }

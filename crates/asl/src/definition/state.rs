@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::diagnostic::Findings;
 use super::fields::Fields;
 use super::machine::{Reading, query_language};
-use super::{Flow, State, Task, Text, Until, Work, choices, handlers};
+use super::{Flow, State, Task, Text, Until, Work, choices, handlers, map};
 use crate::compare;
 use crate::expression::{Expression, Query};
 use crate::journal::StateType;
@@ -49,7 +49,7 @@ pub(super) fn read(
             );
             Some(Work::Fail { error, cause })
         }
-        StateType::Map => None,
+        StateType::Map => map::read(&mut fields, reading),
     };
     fields.unsupported(&["Assign"]);
     fields.jsonata_only(&["Arguments", "Output"]);
@@ -66,13 +66,7 @@ fn kind(fields: &mut Fields<'_, '_>) -> Option<StateType> {
         "Choice" => StateType::Choice,
         "Succeed" => StateType::Succeed,
         "Fail" => StateType::Fail,
-        "Map" => {
-            let at = fields.at("Type");
-            fields
-                .findings
-                .unsupported(at, "Map states are not supported by this interpreter");
-            return None;
-        }
+        "Map" => StateType::Map,
         _ => {
             let at = fields.at("Type");
             let message = "Value is not valid. Must be one of: [Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map]";
@@ -114,9 +108,14 @@ fn flow(fields: &mut Fields<'_, '_>, kind: StateType) -> Flow {
     }
     if matches!(kind, StateType::Pass | StateType::Task | StateType::Parallel) {
         flow.parameters = fields.template("Parameters");
+    }
+    if !matches!(
+        kind,
+        StateType::Wait | StateType::Choice | StateType::Succeed | StateType::Fail
+    ) {
         flow.result_path = fields.result_path();
     }
-    if matches!(kind, StateType::Task | StateType::Parallel) {
+    if matches!(kind, StateType::Task | StateType::Parallel | StateType::Map) {
         flow.result_selector = fields.template("ResultSelector");
     }
     flow

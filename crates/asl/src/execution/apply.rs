@@ -1,12 +1,13 @@
 //! Taking an entry into the state: the one place where the state changes.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::state::{At, Branch, OpenTask, Phase, Visit};
+use super::ready::{Ready, Waiting};
+use super::state::{At, Branch, Mapping, OpenTask, Phase, Visit};
 use super::{Execution, later};
 use crate::definition::{Definition, MachineId};
 use crate::interface::{Identity, Status, TaskId};
@@ -21,6 +22,7 @@ impl Execution {
             .unwrap_or_default();
         let root = Branch {
             parent: None,
+            iteration: None,
             machine: MachineId::ROOT,
             at: At::Arriving {
                 state: start_at,
@@ -29,6 +31,8 @@ impl Execution {
             // AWS shows the first state's event without a predecessor.
             prev: 0,
         };
+        let mut ready = Ready::default();
+        ready.push(BranchId::ROOT);
         Self {
             identity,
             started: now,
@@ -36,7 +40,8 @@ impl Execution {
             status: Status::Running,
             deadline: definition.timeout_seconds().map(|seconds| later(now, seconds)),
             branches: BTreeMap::from([(BranchId::ROOT, root)]),
-            ready: VecDeque::from([BranchId::ROOT]),
+            ready,
+            waiting: Waiting::default(),
             tasks: BTreeMap::new(),
             tokens: HashMap::new(),
             last_id: 1,
@@ -84,6 +89,7 @@ impl Execution {
         self.deadline = None;
         self.branches.clear();
         self.ready.clear();
+        self.waiting.clear();
         self.tasks.clear();
     }
 
@@ -92,11 +98,15 @@ impl Execution {
         let branch = self.branches.get_mut(&id).ok_or("there is no such branch")?;
         if entry.id != 0 {
             // AWS shows the exit from a Parallel as a successor of what its success is a successor of.
-            branch.prev = if *event == Event::ParallelSucceeded {
-                entry.prev
-            } else {
-                entry.id
-            };
+            match event {
+                // AWS shows the exit from such a state as a successor of what its success is a successor of.
+                Event::ParallelSucceeded | Event::MapSucceeded => branch.prev = entry.prev,
+                // On these nothing follows; on the first of them only the iteration's own line.
+                Event::MapIterationStarted { .. }
+                | Event::StateAborted { .. }
+                | Event::MapIterationFailed { .. } => {}
+                _ => branch.prev = entry.id,
+            }
         }
         let parent = branch.parent;
         match event {
@@ -123,10 +133,10 @@ impl Execution {
             }
             Event::StateAborted { .. } => {
                 let task = branch.visit().and_then(Visit::task).map(|task| task.id);
-                let below = match branch.visit().map(|visit| &visit.phase) {
-                    Some(Phase::Branching { children, .. }) => children.clone(),
-                    _ => Vec::new(),
-                };
+                let below = branch
+                    .visit()
+                    .map(|visit| visit.phase.children())
+                    .unwrap_or_default();
                 branch.at = At::Aborted;
                 task.map(|task| self.tasks.remove(&task));
                 self.forget(&below);
@@ -151,6 +161,31 @@ impl Execution {
             Event::RetryBegun => branch.visit_mut()?.phase = Phase::Begin,
             Event::ParallelStarted { input } => self.branch_out(id, input)?,
             Event::ParallelSucceeded => self.join(id)?,
+            Event::MapStarted {
+                items,
+                keyed,
+                concurrency,
+            } => {
+                branch.visit_mut()?.phase =
+                    Phase::Mapping(Box::new(Mapping::new(items, *keyed, *concurrency)));
+            }
+            Event::MapIterationStarted { index, input, .. } => self.iterate(entry, *index, input)?,
+            Event::MapIterationSucceeded { index, .. } => self.iterated(entry, *index)?,
+            Event::MapIterationFailed { .. } | Event::MapIterationAborted { .. } => {
+                self.give_up_iteration(id)?;
+            }
+            Event::MapItemFailed { failure } => {
+                let prev = branch.prev;
+                branch.visit_mut()?.mapping_mut()?.fail(failure, prev, None);
+            }
+            Event::MapSucceeded => {
+                let visit = branch.visit_mut()?;
+                visit.phase = Phase::Result(visit.mapping_mut()?.outputs()?);
+            }
+            Event::MapFailed => {
+                let visit = branch.visit_mut()?;
+                visit.phase = Phase::Failed(visit.mapping_mut()?.failure()?);
+            }
             Event::ParallelFailed => {
                 let children = self.children(id)?;
                 let visit = self

@@ -25,8 +25,13 @@ impl Execution {
             .get_mut(&parent)
             .ok_or("the branch has no parent")?
             .visit_mut()?;
-        let Phase::Branching { failed, .. } = &mut parent.phase else {
-            return Err("the parent has no branches".into());
+        let failed = match &mut parent.phase {
+            Phase::Branching { failed, .. } => failed,
+            Phase::Mapping(mapping) => {
+                mapping.fail(failure, prev, Some(id));
+                return Ok(());
+            }
+            _ => return Err("the parent has no branches".into()),
         };
         failed.get_or_insert_with(|| Failed {
             failure: failure.clone(),
@@ -69,13 +74,14 @@ impl Execution {
                 child,
                 Branch {
                     parent: Some(id),
+                    iteration: None,
                     machine,
                     at,
                     prev,
                 },
             );
             children.push(child);
-            self.ready.push_back(child);
+            self.ready.push(child);
         }
         let visit = self
             .branches
@@ -125,27 +131,24 @@ impl Execution {
         let mut ids = ids.to_vec();
         while let Some(id) = ids.pop() {
             if let Some(branch) = self.branches.remove(&id)
-                && let Some(Phase::Branching { children, .. }) = branch.visit().map(|visit| &visit.phase)
+                && let Some(visit) = branch.visit()
             {
-                ids.extend(children);
+                ids.extend(visit.phase.children());
             }
-            self.ready.retain(|ready| *ready != id);
+            self.ready.remove(id);
+            self.waiting.set(id, None);
         }
     }
 
-    /// Puts a branch among the ready ones, or takes it out. It depends on the entries alone, so that a replayed
-    /// execution goes on in the same order.
+    /// Puts a branch among those that are ready or wait for a time, or takes it out. It depends on the entries alone,
+    /// so that a replayed execution goes on in the same order.
     pub(super) fn refresh(&mut self, id: BranchId, urgent: bool) {
-        let known = self.ready.contains(&id);
-        match (self.can_go_on(id), known) {
-            (true, _) if urgent => {
-                self.ready.retain(|ready| *ready != id);
-                self.ready.push_front(id);
-            }
-            (true, false) => self.ready.push_back(id),
-            (false, true) => self.ready.retain(|ready| *ready != id),
-            _ => {}
+        match self.can_go_on(id) {
+            true if urgent => self.ready.push_first(id),
+            true => self.ready.push(id),
+            false => self.ready.remove(id),
         }
+        self.waiting.set(id, self.due_at(id));
     }
 
     fn can_go_on(&self, id: BranchId) -> bool {
@@ -154,7 +157,7 @@ impl Execution {
         };
         match &branch.at {
             At::Arriving { .. } => true,
-            At::Done { .. } => branch.parent.is_none(),
+            At::Done { .. } => branch.parent.is_none() || branch.iteration.is_some(),
             At::Failed { .. } | At::Aborted => false,
             At::In(visit) => match &visit.phase {
                 Phase::Begin | Phase::Result(_) | Phase::Failed(_) => true,
@@ -162,6 +165,7 @@ impl Execution {
                 Phase::Branching { children, failed } => {
                     failed.is_some() || children.iter().all(|child| self.is_done(*child))
                 }
+                Phase::Mapping(mapping) => mapping.can_go_on(),
             },
         }
     }

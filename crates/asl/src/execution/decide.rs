@@ -30,10 +30,9 @@ impl Execution {
             Some(Phase::Branching {
                 failed: Some(_),
                 children,
-            }) => match children.iter().find_map(|child| self.to_abort(*child)) {
-                Some((child, kind)) => (child, Event::StateAborted { kind }),
-                None => (id, Event::ParallelFailed),
-            },
+            }) => (children.iter().find_map(|child| self.to_abort(*child)))
+                .unwrap_or((id, Event::ParallelFailed)),
+            Some(Phase::Mapping(mapping)) => self.decide_on_map(id, mapping, random),
             _ => (id, self.decide_on(id, now, random)),
         }
     }
@@ -56,6 +55,9 @@ impl Execution {
                 Some(state) => self.go_on(branch, visit, state, now, random),
                 None => lost(&visit.state),
             },
+            At::Done { .. } if branch.iteration.is_some() => {
+                self.iteration_event(branch, |name, index| Event::MapIterationSucceeded { name, index })
+            }
             At::Done { output } => Event::ExecutionSucceeded {
                 output: output.clone(),
             },
@@ -76,7 +78,7 @@ impl Execution {
             Phase::Result(result) => self.exit(visit, state, result.clone(), random),
             Phase::Failed(failure) => super::failing::failed(branch, visit, state, failure, now, random),
             Phase::Branching { .. } => Event::ParallelSucceeded,
-            Phase::Waiting { .. } | Phase::BackingOff { .. } | Phase::Running(_) => {
+            Phase::Waiting { .. } | Phase::BackingOff { .. } | Phase::Running(_) | Phase::Mapping(_) => {
                 unreachable!("a branch that waits is not ready")
             }
         }
@@ -95,8 +97,10 @@ impl Execution {
             state: &visit.state,
             entered: visit.entered,
             retries: visit.retry_count(),
+            item: None,
             token,
             built: OnceCell::new(),
+            built_item: OnceCell::new(),
         }
     }
 
@@ -120,27 +124,35 @@ impl Execution {
                     failed: Some(failed), ..
                 }),
             ) => failed.prev,
+            (event, Some(Phase::Mapping(mapping))) => mapping.previous(event).unwrap_or_else(|| latest(&id)),
             _ => latest(&id),
         }
     }
 
-    /// Where the next event of giving up a Parallel's branches goes: the innermost first, and each branch's state
-    /// only if the history shows that.
-    pub(super) fn to_abort(&self, id: BranchId) -> Option<(BranchId, StateType)> {
-        match &self.branches.get(&id)?.at {
+    /// The next event of giving up a line: the innermost first, and each state only if the history shows that.
+    pub(super) fn to_abort(&self, id: BranchId) -> Option<(BranchId, Event)> {
+        let branch = self.branches.get(&id)?;
+        let within = match &branch.at {
             At::In(visit) => {
-                let below = match &visit.phase {
-                    Phase::Branching { children, .. } => {
-                        children.iter().find_map(|child| self.to_abort(*child))
-                    }
-                    _ => None,
-                };
-                below.or_else(|| visit.kind.shows_abortion().then_some((id, visit.kind)))
+                let below = visit.phase.children();
+                let below = below.into_iter().find_map(|child| self.to_abort(child));
+                below.or_else(|| aborted(id, visit.kind))
             }
-            At::Failed { kind } => kind.shows_abortion().then_some((id, *kind)),
+            At::Failed { kind } => aborted(id, *kind),
             At::Arriving { .. } | At::Done { .. } | At::Aborted => None,
-        }
+        };
+        within.or_else(|| {
+            branch.iteration?;
+            let event =
+                self.iteration_event(branch, |name, index| Event::MapIterationAborted { name, index });
+            Some((id, event))
+        })
     }
+}
+
+fn aborted(id: BranchId, kind: StateType) -> Option<(BranchId, Event)> {
+    kind.shows_abortion()
+        .then_some((id, Event::StateAborted { kind }))
 }
 
 pub(super) fn lost(name: &str) -> Event {

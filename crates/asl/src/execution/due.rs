@@ -21,19 +21,18 @@ pub(super) enum Due {
 impl Execution {
     /// The next thing that is due, and when.
     pub(super) fn next_due(&self) -> Option<(Timestamp, Due)> {
-        let branches = self.branches.iter().filter_map(|(id, branch)| {
-            let at = match &branch.visit()?.phase {
-                Phase::Waiting { until } | Phase::BackingOff { until } => *until,
-                Phase::Running(task) => task.due()?.0,
-                _ => return None,
-            };
-            Some((at, Due::Branch(*id)))
-        });
-        self.deadline
-            .map(|at| (at, Due::Machine))
-            .into_iter()
-            .chain(branches)
-            .min()
+        let branch = self.waiting.first().map(|(at, id)| (at, Due::Branch(id)));
+        let machine = self.deadline.map(|at| (at, Due::Machine));
+        machine.into_iter().chain(branch).min()
+    }
+
+    /// When a branch's state is due, if it waits for a time.
+    pub(super) fn due_at(&self, id: BranchId) -> Option<Timestamp> {
+        match &self.branches.get(&id)?.visit()?.phase {
+            Phase::Waiting { until } | Phase::BackingOff { until } => Some(*until),
+            Phase::Running(task) => task.due().map(|(at, _)| at),
+            _ => None,
+        }
     }
 
     /// The entry for something that is due.

@@ -18,7 +18,7 @@ pub(super) fn failed(
     now: Timestamp,
     random: &mut dyn Randomness,
 ) -> Event {
-    let from_branch = visit.kind == StateType::Parallel;
+    let from_branch = matches!(visit.kind, StateType::Parallel | StateType::Map);
     let Some(handlers) = state.handlers() else {
         return uncaught(branch, failure.clone());
     };

@@ -11,10 +11,13 @@ mod due;
 mod failing;
 mod flow;
 mod happen;
+mod items;
+mod mapping;
+mod ready;
 mod state;
 mod work;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::{Timestamp, ToSpan};
@@ -25,6 +28,7 @@ use crate::interface::{Command, Happened, Identity, StartTask, Status, Step, Tas
 use crate::journal::{BranchId, Entry, Event};
 use crate::limits::MOST_EVENTS;
 use crate::random::Randomness;
+use ready::{Ready, Waiting};
 use state::{Branch, OpenTask};
 
 /// One execution of a state machine. It is worth keeping only while something happens to it: a waiting execution can
@@ -41,7 +45,9 @@ pub struct Execution {
     /// All lines of execution that are not over.
     branches: BTreeMap<BranchId, Branch>,
     /// Those that can go on by themselves, in order.
-    ready: VecDeque<BranchId>,
+    ready: Ready,
+    /// Those that wait for a time.
+    waiting: Waiting,
     /// The open tasks, and where they are.
     tasks: BTreeMap<TaskId, BranchId>,
     /// Every token ever given out.
@@ -201,7 +207,7 @@ impl Execution {
     /// Goes on until only the world can move it.
     fn settle(&mut self, turn: &mut Turn<'_>) {
         while self.status == Status::Running {
-            let (branch, event) = if let Some(&branch) = self.ready.front() {
+            let (branch, event) = if let Some(branch) = self.ready.first() {
                 self.decide(branch, turn.now, turn.random)
             } else if let Some((_, due)) = self.next_due().filter(|(at, _)| *at <= turn.now) {
                 self.fire(&due, turn.random)

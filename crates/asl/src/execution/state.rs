@@ -8,11 +8,15 @@ use crate::interface::{StartTask, TaskId};
 use crate::journal::{BranchId, Failure, StateType};
 use crate::resource::Resource;
 
+pub(super) use super::mapping::Mapping;
+
 /// A line of execution.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Branch {
-    /// The line whose Parallel state this one belongs to.
+    /// The line whose Parallel or Map state this one belongs to.
     pub(super) parent: Option<BranchId>,
+    /// Of a Map: which item this line is for, from 0.
+    pub(super) iteration: Option<u64>,
     pub(super) machine: MachineId,
     pub(super) at: At,
     /// The id of its latest event.
@@ -61,13 +65,14 @@ pub(super) enum Phase {
         children: Vec<BranchId>,
         failed: Option<Failed>,
     },
+    Mapping(Box<Mapping>),
     /// The work is done.
     Result(Value),
     /// The work failed; Retry and Catch are next.
     Failed(Failure),
 }
 
-/// The first failure among the branches of a Parallel.
+/// The first failure among the branches of a Parallel or the iterations of a Map.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Failed {
     pub(super) failure: Failure,
@@ -105,7 +110,25 @@ impl Branch {
     }
 }
 
+impl Phase {
+    /// The lines below a state.
+    pub(super) fn children(&self) -> Vec<BranchId> {
+        match self {
+            Self::Branching { children, .. } => children.clone(),
+            Self::Mapping(mapping) => mapping.running().collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
 impl Visit {
+    pub(super) fn mapping_mut(&mut self) -> Result<&mut Mapping, String> {
+        match &mut self.phase {
+            Phase::Mapping(mapping) => Ok(mapping),
+            _ => Err("the state has no iterations".into()),
+        }
+    }
+
     pub(super) fn task(&self) -> Option<&OpenTask> {
         match &self.phase {
             Phase::Running(task) => Some(task),

@@ -48,6 +48,7 @@ impl Execution {
                 .effective_input(visit, &state.flow, None, random)
                 .and_then(|input| limits::pass(input, &visit.state))
                 .map(|input| Event::ParallelStarted { input }),
+            Work::Map(map) => self.begin_map(visit, &state.flow, map, random),
             Work::Task(task) => self.schedule(visit, &state.flow, task, random),
         };
         begun.unwrap_or_else(|failure| visit.blame(failure))

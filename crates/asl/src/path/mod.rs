@@ -38,6 +38,14 @@ enum Segment {
 }
 
 impl Path {
+    /// The name it begins with, if it begins with one.
+    pub(crate) fn first_field(&self) -> Option<&str> {
+        match self.segments.first()? {
+            Segment::Field(name) => Some(name),
+            _ => None,
+        }
+    }
+
     /// Whether it can only lead to one place.
     pub(crate) fn is_definite(&self) -> bool {
         self.segments

@@ -5,6 +5,9 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
+/// What the machines are to be started with: their Maps take their items from it.
+pub(crate) const INPUT: &str = r#"{"items": [[], [1], [1, {"a": 2}], [1, 2, [3], 4], {"x": 1, "y": [2]}]}"#;
+
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
     Pass,
@@ -19,6 +22,13 @@ pub(crate) enum Kind {
     Choice(u8),
     Parallel {
         branches: Vec<Vec<Kind>>,
+        retry: Option<(u8, u8)>,
+        catch: Option<u8>,
+    },
+    Map {
+        processor: Vec<Kind>,
+        items: u8,
+        concurrency: u8,
         retry: Option<(u8, u8)>,
         catch: Option<u8>,
     },
@@ -46,14 +56,31 @@ pub(crate) fn kind() -> impl Strategy<Value = Kind> {
         1 => Just(Kind::Fail),
     ];
     leaf.prop_recursive(2, 24, 3, |inner| {
-        let branches = prop::collection::vec(prop::collection::vec(inner, 1..3), 1..4);
-        (branches, retry(), prop::option::of(any::<u8>())).prop_map(|(branches, retry, catch)| {
-            Kind::Parallel {
-                branches,
-                retry,
-                catch,
-            }
-        })
+        let branches = prop::collection::vec(prop::collection::vec(inner.clone(), 1..3), 1..4);
+        let parallel =
+            (branches, retry(), prop::option::of(any::<u8>())).prop_map(|(branches, retry, catch)| {
+                Kind::Parallel {
+                    branches,
+                    retry,
+                    catch,
+                }
+            });
+        let processor = prop::collection::vec(inner.clone(), 1..3);
+        let map = (
+            processor,
+            0..5_u8,
+            0..4_u8,
+            retry(),
+            prop::option::of(any::<u8>()),
+        );
+        let map = map.prop_map(|(processor, items, concurrency, retry, catch)| Kind::Map {
+            processor,
+            items,
+            concurrency,
+            retry,
+            catch,
+        });
+        prop_oneof![parallel, map]
     })
 }
 
@@ -108,8 +135,23 @@ pub(crate) fn machine(kinds: &[Kind], names: &mut usize) -> Value {
             Kind::Parallel { branches, .. } => {
                 json!({"Type": "Parallel", "Branches": branches.iter().map(|kinds| machine(kinds, names)).collect::<Vec<_>>()})
             }
+            Kind::Map {
+                processor,
+                items,
+                concurrency,
+                ..
+            } => json!({
+                "Type": "Map",
+                "ItemsPath": format!("$$.Execution.Input.items[{items}]"),
+                "ItemSelector": {"n.$": "$$.Map.Item.Index", "v.$": "$$.Map.Item.Value"},
+                "MaxConcurrency": concurrency,
+                "ItemProcessor": machine(processor, names),
+            }),
         };
-        if let Kind::Task { retry, catch, .. } | Kind::Parallel { retry, catch, .. } = kind {
+        if let Kind::Task { retry, catch, .. }
+        | Kind::Parallel { retry, catch, .. }
+        | Kind::Map { retry, catch, .. } = kind
+        {
             if let Some((interval, attempts)) = retry {
                 let rule = json!({"ErrorEquals": ["States.ALL"], "IntervalSeconds": interval, "MaxAttempts": attempts, "JitterStrategy": "FULL"});
                 state["Retry"] = json!([rule]);

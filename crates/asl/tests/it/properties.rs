@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::driver::{begin, identity};
-use crate::machines::{kind, machine};
+use crate::machines::{INPUT, kind, machine};
 
 /// Draws by number. How many there were before can be read off a journal, so that a step taken up in its middle draws
 /// what it would have drawn.
@@ -98,7 +98,7 @@ type Calls = Vec<(Happened, Timestamp, usize)>;
 fn play(definition: &Arc<Definition>, moves: &[Move]) -> (Execution, Vec<Entry>, Calls) {
     let (mut now, mut random) = (begin(), Numbered(0));
     let (mut execution, step) =
-        Execution::start(definition.clone(), identity(), "{}", now, &mut random).unwrap();
+        Execution::start(definition.clone(), identity(), INPUT, now, &mut random).unwrap();
     let (mut journal, mut calls) = (step.entries, Vec::new());
     for next in moves {
         now += SignedDuration::from_secs(next.seconds.into());

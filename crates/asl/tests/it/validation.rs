@@ -193,10 +193,6 @@ fn an_invocation_names_its_function() {
 fn what_is_not_run_yet_is_refused_by_name() {
     for (definition, name) in [
         (
-            one_state(&json!({"Type": "Map", "End": true, "Iterator": {}})),
-            "Map states",
-        ),
-        (
             one_state(&json!({"Type": "Pass", "End": true, "Assign": {"x": 1}})),
             "'Assign'",
         ),

@@ -1,0 +1,336 @@
+//! Inline Map states: a line of execution for each item, a number of them at once.
+//!
+//! What an iteration begins with is made when its turn comes, and the lines that are over leave nothing but their
+//! outputs. So a Map takes memory for its items and for what runs, and each step the same time however many there are.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, VecDeque};
+
+use serde_json::Value;
+
+use super::Execution;
+use super::flow::runtime;
+use super::state::{At, Branch, Failed, Visit};
+use crate::context::Item;
+use crate::definition::{Flow, Map, State, Work};
+use crate::expression::Scope;
+use crate::journal::{BranchId, Entry, Event, Failure};
+use crate::limits;
+use crate::random::Randomness;
+
+/// As many iterations of an inline Map run at once, at most.
+/// <https://docs.aws.amazon.com/step-functions/latest/dg/state-map-inline.html>
+const MOST_AT_ONCE: u64 = 40;
+
+/// A Map state at work.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Mapping {
+    items: Vec<Value>,
+    /// Whether the items are an object's fields.
+    keyed: bool,
+    concurrency: usize,
+    /// Those that began; of the ones that are over what they gave.
+    outputs: Vec<Option<Value>>,
+    /// The iterations that run, by item.
+    running: BTreeMap<u64, BranchId>,
+    /// The last events of the iterations that are over and have no successor yet: AWS shows the iteration that takes
+    /// the place of another as its successor.
+    free: VecDeque<u64>,
+    /// The last event that ended an iteration.
+    latest: Option<u64>,
+    failed: Option<Failed>,
+    /// The iteration that failed.
+    failing: Option<BranchId>,
+}
+
+impl Mapping {
+    pub(super) fn new(items: &[Value], keyed: bool, concurrency: u64) -> Self {
+        Self {
+            items: items.to_vec(),
+            keyed,
+            concurrency: usize::try_from(concurrency).unwrap_or(usize::MAX),
+            outputs: Vec::new(),
+            running: BTreeMap::new(),
+            free: VecDeque::new(),
+            latest: None,
+            failed: None,
+            failing: None,
+        }
+    }
+
+    /// The lines of the iterations that run.
+    pub(super) fn running(&self) -> impl Iterator<Item = BranchId> {
+        self.running.values().copied()
+    }
+
+    pub(super) fn can_go_on(&self) -> bool {
+        self.failed.is_some() || self.may_begin() || (self.running.is_empty() && self.next().is_none())
+    }
+
+    fn may_begin(&self) -> bool {
+        self.running.len() < self.concurrency && self.next().is_some()
+    }
+
+    /// The item whose turn is next.
+    fn next(&self) -> Option<(usize, &Value)> {
+        let index = self.outputs.len();
+        self.items.get(index).map(|item| (index, item))
+    }
+
+    pub(super) fn fail(&mut self, failure: &Failure, prev: u64, failing: Option<BranchId>) {
+        if self.failed.is_none() {
+            self.failed = Some(Failed {
+                failure: failure.clone(),
+                prev,
+            });
+            self.failing = failing;
+        }
+    }
+
+    pub(super) fn failure(&self) -> Result<Failure, String> {
+        let failed = self.failed.as_ref().ok_or("no iteration has failed")?;
+        Ok(failed.failure.clone())
+    }
+
+    pub(super) fn outputs(&mut self) -> Result<Value, String> {
+        if self.outputs.len() < self.items.len() || !self.running.is_empty() {
+            return Err("an iteration is not done".into());
+        }
+        let outputs: Option<Vec<Value>> = std::mem::take(&mut self.outputs).into_iter().collect();
+        outputs
+            .map(Value::Array)
+            .ok_or_else(|| "an iteration gave nothing".into())
+    }
+
+    /// `previousEventId` of an event of the Map itself, where it is not the Map's latest.
+    pub(super) fn previous(&self, event: &Event) -> Option<u64> {
+        match event {
+            Event::MapIterationStarted { .. } => self.free.front().copied(),
+            Event::MapSucceeded => self.latest,
+            Event::MapFailed => self.failed.as_ref().map(|failed| failed.prev),
+            _ => None,
+        }
+    }
+}
+
+impl Execution {
+    /// The beginning of the iterations, or the failure to get there.
+    pub(super) fn begin_map(
+        &self,
+        visit: &Visit,
+        flow: &Flow,
+        map: &Map,
+        random: &mut dyn Randomness,
+    ) -> Result<Event, Failure> {
+        let input = self.map_input(visit, flow, random)?;
+        let context = self.context(visit, None);
+        let mut scope = Scope {
+            input: &input,
+            context: &context,
+            random,
+            spent: 0,
+        };
+        let concurrency = match &map.concurrency {
+            None => 0,
+            Some(amount) => amount.whole(&mut scope)?,
+        };
+        let (items, keyed) = map.items(&scope)?;
+        let concurrency = if concurrency == 0 {
+            MOST_AT_ONCE
+        } else {
+            concurrency.min(MOST_AT_ONCE)
+        };
+        Ok(Event::MapStarted {
+            items,
+            keyed,
+            concurrency,
+        })
+    }
+
+    /// The state's input after InputPath.
+    fn map_input<'v>(
+        &self,
+        visit: &'v Visit,
+        flow: &Flow,
+        random: &mut dyn Randomness,
+    ) -> Result<Cow<'v, Value>, Failure> {
+        if flow.input_path.as_ref().is_some_and(|path| path.text == "$") {
+            return Ok(Cow::Borrowed(&visit.input));
+        }
+        self.effective_input(visit, flow, None, random).map(Cow::Owned)
+    }
+
+    /// The next entry of a Map state that can go on: on its own line, or below it while the iterations are given up.
+    pub(super) fn decide_on_map(
+        &self,
+        id: BranchId,
+        mapping: &Mapping,
+        random: &mut dyn Randomness,
+    ) -> (BranchId, Event) {
+        if let Some(failed) = &mapping.failed {
+            let failing = mapping.failing.and_then(|failing| self.fail_iteration(failing));
+            let others = || mapping.running().find_map(|child| self.to_abort(child));
+            return failing.or_else(others).unwrap_or_else(|| {
+                let failure = failed.failure.clone();
+                let event = match mapping.failing {
+                    Some(_) => Event::MapFailed,
+                    None => Event::StateFailed { failure },
+                };
+                (id, event)
+            });
+        }
+        let Some((visit, state)) = self.visiting(id) else {
+            return (id, super::decide::lost(""));
+        };
+        let event = match mapping.next() {
+            None => Event::MapSucceeded,
+            Some((index, item)) => self
+                .iteration_input(visit, state, mapping, index, item, random)
+                .map_or_else(
+                    |failure| match visit.blame(failure) {
+                        Event::StateFailed { failure } => Event::MapItemFailed { failure },
+                        event => event,
+                    },
+                    |input| Event::MapIterationStarted {
+                        name: visit.state.clone(),
+                        index: index as u64,
+                        input,
+                    },
+                ),
+        };
+        (id, event)
+    }
+
+    fn visiting(&self, id: BranchId) -> Option<(&Visit, &State)> {
+        let branch = self.branches.get(&id)?;
+        let visit = branch.visit()?;
+        Some((visit, self.state(branch, &visit.state)?))
+    }
+
+    /// What an iteration begins with: its item, or what ItemSelector makes of it.
+    fn iteration_input(
+        &self,
+        visit: &Visit,
+        state: &State,
+        mapping: &Mapping,
+        index: usize,
+        item: &Value,
+        random: &mut dyn Randomness,
+    ) -> Result<Value, Failure> {
+        let Work::Map(map) = &state.work else {
+            return Err(runtime(format!("The state '{}' is no Map.", visit.state)));
+        };
+        let Some(selector) = &map.selector else {
+            return Ok(item.clone());
+        };
+        let input = self.map_input(visit, &state.flow, random)?;
+        let mut context = self.context(visit, None);
+        context.item = Some(Item::of(index as u64, item, mapping.keyed));
+        let selected = selector.fill(&mut Scope {
+            input: &input,
+            context: &context,
+            random,
+            spent: 0,
+        })?;
+        limits::pass(selected, &visit.state)
+    }
+
+    /// The next entry about the iteration that failed; `None` when all is said.
+    fn fail_iteration(&self, failing: BranchId) -> Option<(BranchId, Event)> {
+        match self.to_abort(failing)? {
+            (id, Event::MapIterationAborted { name, index }) if id == failing => {
+                Some((id, Event::MapIterationFailed { name, index }))
+            }
+            other => Some(other),
+        }
+    }
+
+    /// An event of an iteration as a whole.
+    pub(super) fn iteration_event(&self, branch: &Branch, event: impl FnOnce(String, u64) -> Event) -> Event {
+        let parent = branch.parent.and_then(|parent| self.branches.get(&parent));
+        let name = parent
+            .and_then(Branch::visit)
+            .map_or_else(String::new, |visit| visit.state.clone());
+        event(name, branch.iteration.unwrap_or(0))
+    }
+
+    /// Takes in that an iteration began.
+    pub(super) fn iterate(&mut self, entry: &Entry, index: u64, input: &Value) -> Result<(), String> {
+        let id = entry.branch;
+        let branch = self.branches.get(&id).ok_or("there is no such branch")?;
+        let visit = branch.visit().ok_or("the branch is in no state")?;
+        let Some(Work::Map(map)) = self.state(branch, &visit.state).map(|state| &state.work) else {
+            return Err("the state is no Map".into());
+        };
+        let machine = map.processor;
+        let start = self
+            .definition
+            .machine(machine)
+            .ok_or("there is no such machine")?;
+        let at = At::Arriving {
+            state: start.start_at.clone(),
+            input: input.clone(),
+        };
+        let child = BranchId(self.next_branch);
+        self.next_branch = self
+            .next_branch
+            .checked_add(1)
+            .ok_or("there are too many branches")?;
+        let mapping = self.mapping_of(id)?;
+        if mapping.outputs.len() as u64 != index {
+            return Err(format!("item {} is next", mapping.outputs.len()));
+        }
+        mapping.outputs.push(None);
+        mapping.running.insert(index, child);
+        mapping.free.pop_front();
+        self.branches.insert(
+            child,
+            Branch {
+                parent: Some(id),
+                iteration: Some(index),
+                machine,
+                at,
+                prev: entry.id,
+            },
+        );
+        self.ready.push(child);
+        Ok(())
+    }
+
+    /// Takes in that an iteration succeeded.
+    pub(super) fn iterated(&mut self, entry: &Entry, index: u64) -> Result<(), String> {
+        let branch = self
+            .branches
+            .remove(&entry.branch)
+            .ok_or("there is no such branch")?;
+        self.forget(&[entry.branch]);
+        let (At::Done { output }, Some(parent)) = (branch.at, branch.parent) else {
+            return Err("the iteration is not done".into());
+        };
+        let mapping = self.mapping_of(parent)?;
+        if mapping.running.remove(&index) != Some(entry.branch) {
+            return Err("another iteration is for this item".into());
+        }
+        let place = usize::try_from(index)
+            .ok()
+            .and_then(|index| mapping.outputs.get_mut(index));
+        *place.ok_or("there is no such item")? = Some(output);
+        mapping.free.push_back(entry.prev);
+        mapping.latest = Some(entry.id);
+        Ok(())
+    }
+
+    /// Takes in that an iteration is over without an output.
+    pub(super) fn give_up_iteration(&mut self, id: BranchId) -> Result<(), String> {
+        let branch = self.branches.get(&id).ok_or("there is no such branch")?;
+        let (parent, index) = branch.parent.zip(branch.iteration).ok_or("it is no iteration")?;
+        self.forget(&[id]);
+        self.mapping_of(parent)?.running.remove(&index);
+        Ok(())
+    }
+
+    fn mapping_of(&mut self, id: BranchId) -> Result<&mut Mapping, String> {
+        let branch = self.branches.get_mut(&id).ok_or("there is no such branch")?;
+        branch.visit_mut()?.mapping_mut()
+    }
+}
