@@ -40,6 +40,7 @@ mod dispatch;
 mod dynamodb;
 mod error;
 mod events;
+mod flush;
 mod lambda;
 mod mailbox;
 mod s3;
