@@ -17,15 +17,9 @@ pub(super) struct Reading {
     machines: Vec<Machine>,
     names: HashSet<String>,
     pub(super) kind: MachineType,
-    /// Whether a state is to be tried: then its work may be what this interpreter can't do, for a mock does it.
-    pub(super) trial: bool,
 }
 
-pub(super) fn definition(
-    text: &str,
-    kind: MachineType,
-    trial: bool,
-) -> Result<Definition, InvalidDefinition> {
+pub(super) fn definition(text: &str, kind: MachineType) -> Result<Definition, InvalidDefinition> {
     let mut findings = Findings::default();
     let Some(value) = json(text, &mut findings) else {
         return findings.verdict(None);
@@ -34,7 +28,6 @@ pub(super) fn definition(
         machines: Vec::new(),
         names: HashSet::new(),
         kind,
-        trial,
     };
     let timeout_seconds = root(&value, &mut reading, &mut findings);
     findings.verdict(Some(Definition {
@@ -56,7 +49,6 @@ pub(super) fn single_state(text: &str) -> Result<Definition, InvalidDefinition> 
         machines: vec![Machine::default()],
         names: HashSet::from([ALONE.to_owned()]),
         kind: MachineType::Standard,
-        trial: true,
     };
     let state = state::read(&value, String::new(), &mut reading, &mut findings);
     if let Some(root) = reading.machines.first_mut() {

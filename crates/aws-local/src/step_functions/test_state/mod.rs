@@ -76,15 +76,20 @@ pub(super) async fn test_state(engine: &Arc<Engine>, request: &Request) -> Resul
     let inspect = matches!(request.text("inspectionLevel"), Some("DEBUG" | "TRACE"));
     let at_work = Arc::clone(engine);
     whole(engine, async move {
-        let begun = Attempt::begin(trial, identity, conditions, now, &mut at_work.random());
-        let tried = run(&at_work, begun, now).await;
+        let begun = Attempt::begin(trial, identity.clone(), conditions, now, &mut at_work.random());
+        let tried = run(&at_work, &identity, begun, now).await;
         Ok(told(tried, inspect).into())
     })
     .await
 }
 
 /// Runs a trial to its end, or until its time is over; then it is `None`.
-async fn run(engine: &Arc<Engine>, begun: (Attempt, Progress), started: Timestamp) -> Option<Tried> {
+async fn run(
+    engine: &Arc<Engine>,
+    identity: &Identity,
+    begun: (Attempt, Progress),
+    started: Timestamp,
+) -> Option<Tried> {
     let (mut attempt, mut progress) = begun;
     let end = started.checked_add(LONGEST).unwrap_or(Timestamp::MAX);
     let mut tasks: JoinSet<Happened> = JoinSet::new();
@@ -94,8 +99,8 @@ async fn run(engine: &Arc<Engine>, begun: (Attempt, Progress), started: Timestam
             Progress::Running { start, timer } => (start, timer),
         };
         for task in start {
-            let at_work = Arc::clone(engine);
-            tasks.spawn(async move { at_work.run_task(task).await });
+            let (at_work, identity) = (Arc::clone(engine), identity.clone());
+            tasks.spawn(async move { at_work.run_task(0, &identity, task).await });
         }
         let due = timer.map_or(end, |timer| timer.min(end));
         let wait = timers::until(engine.source.now(), due);
