@@ -7,7 +7,7 @@ mod models;
 use std::sync::Arc;
 
 use asl::trial::{Attempt, Conditions, Progress, Trial, Tried, Verdict};
-use asl::{Happened, Identity, Resource, StateType};
+use asl::{Happened, Identity, Resource, StartTask, StateType};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use tokio::task::JoinSet;
@@ -99,8 +99,7 @@ async fn run(
             Progress::Running { start, timer } => (start, timer),
         };
         for task in start {
-            let (at_work, identity) = (Arc::clone(engine), identity.clone());
-            tasks.spawn(async move { at_work.run_task(0, &identity, task).await });
+            begin(&mut tasks, engine, identity, task);
         }
         let due = timer.map_or(end, |timer| timer.min(end));
         let wait = timers::until(engine.source.now(), due);
@@ -114,6 +113,13 @@ async fn run(
         }
         progress = attempt.tell(happened, now, &mut engine.random());
     }
+}
+
+/// Begins a task's work. By itself, because a task may call this API again: an async function can't wait for itself.
+fn begin(tasks: &mut JoinSet<Happened>, engine: &Arc<Engine>, identity: &Identity, task: StartTask) {
+    let (at_work, identity) = (Arc::clone(engine), identity.clone());
+    // It has no number: nothing of it is kept.
+    tasks.spawn(async move { at_work.run_task(0, &identity, task).await });
 }
 
 fn told(tried: Option<Tried>, inspect: bool) -> Value {
