@@ -145,7 +145,7 @@ impl Demo {
     /// The path of the link that was mailed to an address, once it was.
     async fn link(&self, email: &str) -> String {
         loop {
-            let request = Request::get(format!("{}/mailbox/{email}", self.aws)).body(Full::default());
+            let request = Request::get(format!("{}/mailbox/{email}.json", self.aws)).body(Full::default());
             let answer = self.client.request(request.unwrap()).await.unwrap();
             let page = answer.into_body().collect().await.unwrap().to_bytes();
             let page = String::from_utf8_lossy(&page);
