@@ -120,7 +120,7 @@ async fn run(engine: &Arc<Engine>, begun: &Begun) -> Result<Status, AwsError> {
     let end = begun.at.checked_add(LONGEST).unwrap_or(Timestamp::MAX);
     let mut tasks = Tasks::default();
     loop {
-        tasks.take_on(engine, &begun.identity, step);
+        tasks.take_on(engine, step);
         if *execution.status() != Status::Running {
             return Ok(execution.status().clone());
         }
@@ -143,13 +143,12 @@ struct Tasks {
 }
 
 impl Tasks {
-    fn take_on(&mut self, engine: &Arc<Engine>, identity: &Identity, step: Step) {
+    fn take_on(&mut self, engine: &Arc<Engine>, step: Step) {
         for command in step.commands {
             match command {
                 Command::StartTask(task) => {
-                    let (id, at_work, identity) = (task.task, Arc::clone(engine), identity.clone());
-                    // It has no number: nothing of it is kept.
-                    let run = async move { at_work.run_task(0, &identity, task).await };
+                    let (id, at_work) = (task.task, Arc::clone(engine));
+                    let run = async move { at_work.run_task(None, task).await };
                     let handle = self.running.spawn(run);
                     self.by_id.insert(id, handle);
                 }

@@ -76,20 +76,15 @@ pub(super) async fn test_state(engine: &Arc<Engine>, request: &Request) -> Resul
     let inspect = matches!(request.text("inspectionLevel"), Some("DEBUG" | "TRACE"));
     let at_work = Arc::clone(engine);
     whole(engine, async move {
-        let begun = Attempt::begin(trial, identity.clone(), conditions, now, &mut at_work.random());
-        let tried = run(&at_work, &identity, begun, now).await;
+        let begun = Attempt::begin(trial, identity, conditions, now, &mut at_work.random());
+        let tried = run(&at_work, begun, now).await;
         Ok(told(tried, inspect).into())
     })
     .await
 }
 
 /// Runs a trial to its end, or until its time is over; then it is `None`.
-async fn run(
-    engine: &Arc<Engine>,
-    identity: &Identity,
-    begun: (Attempt, Progress),
-    started: Timestamp,
-) -> Option<Tried> {
+async fn run(engine: &Arc<Engine>, begun: (Attempt, Progress), started: Timestamp) -> Option<Tried> {
     let (mut attempt, mut progress) = begun;
     let end = started.checked_add(LONGEST).unwrap_or(Timestamp::MAX);
     let mut tasks: JoinSet<Happened> = JoinSet::new();
@@ -99,7 +94,7 @@ async fn run(
             Progress::Running { start, timer } => (start, timer),
         };
         for task in start {
-            begin(&mut tasks, engine, identity, task);
+            begin(&mut tasks, engine, task);
         }
         let due = timer.map_or(end, |timer| timer.min(end));
         let wait = timers::until(engine.source.now(), due);
@@ -116,10 +111,9 @@ async fn run(
 }
 
 /// Begins a task's work. By itself, because a task may call this API again: an async function can't wait for itself.
-fn begin(tasks: &mut JoinSet<Happened>, engine: &Arc<Engine>, identity: &Identity, task: StartTask) {
-    let (at_work, identity) = (Arc::clone(engine), identity.clone());
-    // It has no number: nothing of it is kept.
-    tasks.spawn(async move { at_work.run_task(0, &identity, task).await });
+fn begin(tasks: &mut JoinSet<Happened>, engine: &Arc<Engine>, task: StartTask) {
+    let at_work = Arc::clone(engine);
+    tasks.spawn(async move { at_work.run_task(None, task).await });
 }
 
 fn told(tried: Option<Tried>, inspect: bool) -> Value {
