@@ -189,6 +189,40 @@ proptest! {
     }
 
     #[test]
+    fn any_expression_in_any_place(
+        words in prop::collection::vec(expression_word(), 0..14),
+        field in 0..7_usize,
+        input in json_value(),
+    ) {
+        let text = format!("{{% {} %}}", words.concat());
+        let (kind, name) = [
+            ("Pass", "Output"),
+            ("Pass", "Assign"),
+            ("Wait", "Seconds"),
+            ("Wait", "Timestamp"),
+            ("Task", "Arguments"),
+            ("Task", "TimeoutSeconds"),
+            ("Map", "Items"),
+        ][field];
+        let mut state = json!({"Type": kind, "Next": "E", name: text});
+        match kind {
+            "Pass" => state[name] = json!({"x": [text]}),
+            "Task" => state["Resource"] = json!("arn:aws:lambda:us-east-1:111111111111:function:f"),
+            "Map" => state["ItemProcessor"] = json!({"StartAt": "I", "States": {"I": {"Type": "Succeed"}}}),
+            _ => {}
+        }
+        let choice = json!({"Type": "Choice", "Choices": [{"Condition": text, "Output": text, "Next": "F"}], "Default": "F"});
+        let states = json!({"S": state, "E": choice, "F": {"Type": "Fail", "Cause": text}});
+        run_to_rest(&json!({"QueryLanguage": "JSONata", "StartAt": "S", "States": states}), &input);
+    }
+
+    #[test]
+    fn any_text_for_an_expression(text in any::<String>()) {
+        let state = json!({"Type": "Pass", "Output": format!("{{%{text}%}}"), "End": true});
+        run_to_rest(&json!({"QueryLanguage": "JSONata", "StartAt": "S", "States": {"S": state}}), &json!({}));
+    }
+
+    #[test]
     fn a_good_definition_with_anything_anywhere(
         kinds in prop::collection::vec(kind(), 1..4),
         at in prop::collection::vec(any::<u8>(), 1..8),
@@ -229,6 +263,75 @@ fn run_to_rest(definition: &Value, input: &Value) {
     }
 }
 
+/// A piece of JSONata; most of what comes of joining some can be read.
+fn expression_word() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "$states.input",
+        "$states.context",
+        "$x",
+        ".a",
+        ".n[0]",
+        "[0]",
+        "[$ > 1]",
+        "[]",
+        "*",
+        "**",
+        "%",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        "{'a': ",
+        ",",
+        ";",
+        " + ",
+        " - ",
+        " * ",
+        " / ",
+        " & ",
+        " = ",
+        " < ",
+        " in ",
+        " and ",
+        "..",
+        " ? ",
+        " : ",
+        " ~> ",
+        " := ",
+        "1",
+        "-1",
+        "1e300",
+        "0.5",
+        "'ä'",
+        "null",
+        "true",
+        "/a+/",
+        "$map(",
+        "$sum(",
+        "$string(",
+        "$range(1, 9, 2)",
+        "$partition([1, 2, 3], 2)",
+        "$hash('a', 'MD5')",
+        "$uuid()",
+        "$random(1)",
+        "$parse('[1]')",
+        "$now()",
+        "function($v) {",
+        "$distinct(",
+        "$count(",
+        "^(",
+        "@$i",
+        "#$i",
+        "|$|{}|",
+        "$sort(",
+        "$keys(",
+        "$merge(",
+        "$eval('1')",
+    ])
+}
+
 fn json_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -243,6 +346,9 @@ fn json_value() -> impl Strategy<Value = Value> {
             Just("States.UUID()"),
             Just("Pass"),
             Just("Map"),
+            Just("JSONata"),
+            Just("{% $states.input %}"),
+            Just("{% 1"),
             Just("a")
         ]
         .prop_map(Value::from),
@@ -255,7 +361,10 @@ fn json_value() -> impl Strategy<Value = Value> {
             Just("Next"),
             Just("States"),
             Just("n"),
-            Just("Retry")
+            Just("Retry"),
+            Just("QueryLanguage"),
+            Just("Assign"),
+            Just("Output")
         ];
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),

@@ -193,22 +193,6 @@ fn an_invocation_names_its_function() {
 fn what_is_not_run_yet_is_refused_by_name() {
     for (definition, name) in [
         (
-            one_state(&json!({"Type": "Pass", "End": true, "Assign": {"x": 1}})),
-            "'Assign'",
-        ),
-        (
-            one_state(&json!({"Type": "Pass", "End": true, "QueryLanguage": "JSONata"})),
-            "JSONata",
-        ),
-        (
-            json!({"QueryLanguage": "JSONata", "StartAt": "S", "States": {"S": {"Type": "Succeed"}}}),
-            "JSONata",
-        ),
-        (
-            one_state(&json!({"Type": "Pass", "End": true, "Parameters": {"a.$": "$x"}})),
-            "Variables",
-        ),
-        (
             one_state(
                 &json!({"Type": "Task", "End": true, "Resource": "arn:aws:states:::sqs:sendMessage", "Parameters": {}}),
             ),
@@ -277,7 +261,7 @@ fn the_recorded_refusals() {
 }
 
 /// How many of the recorded refusals agree. It may rise, never fall.
-const AGREEING: usize = 13;
+const AGREEING: usize = 14;
 
 fn diagnostics(why: &asl::InvalidDefinition) -> Value {
     why.diagnostics
