@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{Method, Request};
 
 use crate::error::Protocol;
+use crate::s3::{self, S3Call};
 
 /// What a request asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,8 +14,15 @@ pub(crate) enum Call {
     DynamoDb {
         operation: String,
     },
+    Events {
+        operation: String,
+    },
     Lambda(LambdaCall),
+    S3(S3Call),
     Ses(SesCall),
+    Sqs {
+        operation: String,
+    },
     StepFunctions {
         operation: String,
     },
@@ -50,10 +58,13 @@ impl Call {
     pub(crate) fn names(&self) -> (&str, &str) {
         match self {
             Call::DynamoDb { operation } => ("DynamoDB", operation),
+            Call::Events { operation } => ("EventBridge", operation),
+            Call::Sqs { operation } => ("SQS", operation),
             Call::StepFunctions { operation } => ("Step Functions", operation),
             Call::Lambda(LambdaCall::Invoke { .. }) => ("Lambda", "Invoke"),
             Call::Lambda(LambdaCall::GetFunction { .. }) => ("Lambda", "GetFunction"),
             Call::Lambda(LambdaCall::ListFunctions) => ("Lambda", "ListFunctions"),
+            Call::S3(call) => ("S3", call.operation.name()),
             Call::Ses(SesCall::SendEmail) => ("SES", "SendEmail"),
             Call::Ses(SesCall::GetAccount) => ("SES", "GetAccount"),
             Call::Ses(SesCall::CreateEmailIdentity) => ("SES", "CreateEmailIdentity"),
@@ -68,8 +79,10 @@ impl Call {
 
     pub(crate) fn protocol(&self) -> Protocol {
         match self {
-            Call::DynamoDb { .. } | Call::StepFunctions { .. } => Protocol::Json10,
+            Call::DynamoDb { .. } | Call::Sqs { .. } | Call::StepFunctions { .. } => Protocol::Json10,
+            Call::Events { .. } => Protocol::Json11,
             Call::Lambda(_) | Call::Ses(_) => Protocol::Rest,
+            Call::S3(_) => Protocol::RestXml,
             Call::Unsupported { protocol, .. } => *protocol,
         }
     }
@@ -79,6 +92,10 @@ impl Call {
 pub(crate) fn read(request: &Request<Bytes>) -> Call {
     if let Some(target) = header(request, "x-amz-target") {
         return by_target(request, target);
+    }
+    // Before any path is looked at: a bucket may be called v2, and its keys anything.
+    if s3::is_signed_for_s3(request, signed_service(request)) {
+        return by_bucket(request);
     }
     let path: Vec<String> = request
         .uri()
@@ -105,6 +122,7 @@ pub(crate) fn read(request: &Request<Bytes>) -> Call {
         (method, ["v2", "email", rest @ ..]) => {
             ses(method, rest).map_or_else(|| unsupported(request), Call::Ses)
         }
+        _ if s3::may_be_anonymous(request) => by_bucket(request),
         _ => unsupported(request),
     }
 }
@@ -125,10 +143,27 @@ fn ses(method: &Method, path: &[&str]) -> Option<SesCall> {
     }
 }
 
+fn by_bucket(request: &Request<Bytes>) -> Call {
+    match s3::read(request) {
+        Ok(call) => Call::S3(call),
+        Err(operation) => Call::Unsupported {
+            service: "S3".to_owned(),
+            operation,
+            protocol: Protocol::RestXml,
+        },
+    }
+}
+
 fn by_target(request: &Request<Bytes>, target: &str) -> Call {
     let (prefix, operation) = target.rsplit_once('.').unwrap_or(("", target));
     match prefix {
         "DynamoDB_20120810" | "DynamoDBStreams_20120810" => Call::DynamoDb {
+            operation: operation.to_owned(),
+        },
+        "AWSEvents" => Call::Events {
+            operation: operation.to_owned(),
+        },
+        "AmazonSQS" => Call::Sqs {
             operation: operation.to_owned(),
         },
         "AWSStepFunctions" => Call::StepFunctions {
@@ -162,16 +197,10 @@ fn unsupported(request: &Request<Bytes>) -> Call {
             protocol: Protocol::Query,
         };
     }
-    let protocol = if service == "s3" {
-        Protocol::RestXml
-    } else {
-        Protocol::Rest
-    };
-    let operation = format!("{} {}", request.method(), request.uri().path());
     Call::Unsupported {
         service,
-        operation,
-        protocol,
+        operation: format!("{} {}", request.method(), request.uri().path()),
+        protocol: Protocol::Rest,
     }
 }
 
@@ -187,6 +216,11 @@ fn form_action(body: &[u8]) -> Option<String> {
     body.split('&')
         .find_map(|field| field.strip_prefix("Action="))
         .map(percent_decoded)
+}
+
+/// Where the caller asked: the host's name, with its port.
+pub(crate) fn host(request: &Request<Bytes>) -> Option<&str> {
+    header(request, "host").or_else(|| request.uri().authority().map(http::uri::Authority::as_str))
 }
 
 fn header<'a>(request: &'a Request<Bytes>, name: &str) -> Option<&'a str> {
@@ -212,6 +246,20 @@ pub(crate) fn percent_decoded(text: &str) -> String {
         }
     }
     String::from_utf8_lossy(&out).into_owned()
+}
+
+/// The characters that stand for others as `%3A` and the like, but for letters, digits and those of `kept`.
+pub(crate) fn percent_encoded(text: &str, kept: &[u8]) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || kept.contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.push_str(&data_encoding::HEXUPPER.encode(&[byte]));
+        }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -264,11 +312,27 @@ mod tests {
             call(request, "Action=GetCallerIdentity&Version=2011-06-15"),
             expected
         );
-        let request = Request::get("/bucket/key");
-        let Call::Unsupported { operation, .. } = call(request, "") else {
-            panic!("must be unsupported")
+        let signed = signed.replace("sts", "s3");
+        let request = Request::get("/bucket?policy").header("authorization", signed);
+        let expected = Call::Unsupported {
+            service: "S3".to_owned(),
+            operation: "GET of policy".to_owned(),
+            protocol: Protocol::RestXml,
         };
-        assert_eq!(operation, "GET /bucket/key");
+        assert_eq!(call(request, ""), expected);
+    }
+
+    #[test]
+    fn a_signature_for_s3_counts_more_than_the_path() {
+        let signed =
+            "AWS4-HMAC-SHA256 Credential=AKID/20261121/us-east-1/s3/aws4_request, SignedHeaders=host";
+        let request = Request::get("/v2/email/account").header("authorization", signed);
+        let expected = S3Call {
+            operation: s3::Operation::GetObject,
+            bucket: "v2".to_owned(),
+            key: "email/account".to_owned(),
+        };
+        assert_eq!(call(request, ""), Call::S3(expected));
     }
 
     #[test]

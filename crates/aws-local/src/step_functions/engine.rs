@@ -15,11 +15,12 @@ use asl::{Command, Definition, Execution, Happened, Identity, Refused, StartTask
 use jiff::Timestamp;
 use tokio::sync::Mutex as AsyncMutex;
 
+use super::integrations::Services;
+use super::integrations::nested::Nested;
 use super::store::executions::{self, End, Progress, Record, Waiting};
 use super::store::{Store, machines};
 use super::timers::Timers;
 use crate::error::AwsError;
-use crate::lambda::Lambda;
 use crate::source::{Randomness, Source};
 use crate::tasks::Tasks;
 
@@ -32,9 +33,10 @@ const DEFINITIONS: usize = 256;
 pub(crate) struct Engine {
     pub(super) source: Source,
     pub(super) store: Store,
-    pub(super) lambda: Arc<Lambda>,
+    pub(super) services: Services,
     pub(super) tasks: Arc<Tasks>,
     pub(super) timers: Timers,
+    pub(super) nested: Nested,
     live: Mutex<HashMap<i64, Slot>>,
     definitions: Mutex<HashMap<i64, Arc<Definition>>>,
     last_id: AtomicI64,
@@ -57,7 +59,7 @@ impl Engine {
     pub(super) fn new(
         source: Source,
         store: Store,
-        lambda: Arc<Lambda>,
+        services: Services,
         tasks: Arc<Tasks>,
         last_id: i64,
         unfinished: Vec<Waiting>,
@@ -65,9 +67,10 @@ impl Engine {
         Engine {
             source,
             store,
-            lambda,
+            services,
             tasks,
             timers: Timers::default(),
+            nested: Nested::default(),
             live: Mutex::default(),
             definitions: Mutex::default(),
             last_id: AtomicI64::new(last_id),
@@ -88,7 +91,7 @@ impl Engine {
                 self.run_again(waiting.id).await?;
             }
         }
-        Ok(())
+        self.resume_nested().await
     }
 
     /// Begins an execution, unless there is one of its ARN, which is then the answer. The record's id is given
@@ -124,7 +127,7 @@ impl Engine {
                 format!("Invalid State Machine Execution Input: '{error}'"),
             )
         })?;
-        let started = self.tell_started(&mut execution, &mut step, record.started);
+        let asked = self.tell_started(&mut execution, &mut step, record.started);
         let progress = progress(id, &execution, &step, 0, record.started)?;
         let written = self
             .store
@@ -140,7 +143,7 @@ impl Engine {
             self.release(id, &slot, live);
             return Ok(Err(other));
         }
-        self.go_on(id, &execution, started);
+        self.go_on(id, &execution, asked);
         *live = Some(Live { execution, steps: 1 });
         self.release(id, &slot, live);
         Ok(Ok(()))
@@ -174,7 +177,7 @@ impl Engine {
         let now = self.source.now();
         let mut step = execution.handle(happened, now, &mut self.random());
         let refused = step.refused;
-        let started = self.tell_started(&mut execution, &mut step, now);
+        let asked = self.tell_started(&mut execution, &mut step, now);
         let mut done = 0;
         if !step.entries.is_empty() {
             let progress = progress(id, &execution, &step, steps, now)?;
@@ -183,7 +186,7 @@ impl Engine {
                 .await?;
             done = 1;
         }
-        self.go_on(id, &execution, started);
+        self.go_on(id, &execution, asked);
         *live = Some(Live {
             execution,
             steps: steps + done,
@@ -192,35 +195,42 @@ impl Engine {
     }
 
     /// Says of each task that is to be started that it has, so that both are one entry in the file.
-    fn tell_started(&self, execution: &mut Execution, step: &mut Step, now: Timestamp) -> Vec<StartTask> {
-        let mut started = Vec::new();
-        for command in std::mem::take(&mut step.commands) {
+    fn tell_started(&self, execution: &mut Execution, step: &mut Step, now: Timestamp) -> Vec<Command> {
+        let asked = std::mem::take(&mut step.commands);
+        for command in &asked {
             if let Command::StartTask(task) = command {
                 let told = Happened::TaskStarted { task: task.task };
                 let further = execution.handle(told, now, &mut self.random());
                 step.entries.extend(further.entries);
-                started.push(task);
             }
         }
-        started
+        asked
     }
 
     /// Carries out what a durable step asks for.
-    fn go_on(self: &Arc<Self>, id: i64, execution: &Execution, started: Vec<StartTask>) {
+    fn go_on(self: &Arc<Self>, id: i64, execution: &Execution, asked: Vec<Command>) {
         self.timers.set(id, execution.next_timer());
-        for task in started {
-            self.run(id, task);
+        for command in asked {
+            match command {
+                Command::StartTask(task) => self.run(id, execution.identity(), task),
+                Command::CancelTask { task } => self.nested_cancelled(id, task),
+                Command::SetTimer { .. } | Command::Finish => {}
+            }
+        }
+        if *execution.status() != Status::Running {
+            self.nested_ended(&execution.identity().execution_arn);
         }
     }
 
-    fn run(self: &Arc<Self>, id: i64, task: StartTask) {
+    fn run(self: &Arc<Self>, id: i64, identity: &Identity, task: StartTask) {
         let key = (id, task.task);
         if !lock(&self.running).insert(key) {
             return;
         }
-        let engine = Arc::clone(self);
+        let (engine, identity) = (Arc::clone(self), identity.clone());
         self.tasks.spawn(async move {
-            let happened = engine.run_task(task).await;
+            let begins_only = task.resource.begins_only();
+            let happened = engine.run_task(id, &identity, task).await;
             // A result isn't given up: the disk may have room again in a while.
             while let Err(error) = engine.happen(id, happened.clone()).await {
                 let code = error.code();
@@ -228,7 +238,15 @@ impl Engine {
                 tokio::time::sleep(AGAIN).await;
             }
             lock(&engine.running).remove(&key);
+            if begins_only {
+                engine.nested_begun(key.0, key.1).await;
+            }
         });
+    }
+
+    /// Whether a task runs in this process.
+    pub(super) fn is_running(&self, id: i64, task: TaskId) -> bool {
+        lock(&self.running).contains(&(id, task))
     }
 
     /// Runs the tasks that were running when the process before this one ended.
@@ -246,7 +264,7 @@ impl Engine {
                 .into_iter()
                 .filter(|task| !task.submitted)
             {
-                self.run(id, task);
+                self.run(id, loaded.execution.identity(), task);
             }
             *live = Some(loaded);
         });
