@@ -140,7 +140,7 @@ fn flow(fields: &mut Fields<'_, '_>, kind: StateType) -> Flow {
 
 fn task(fields: &mut Fields<'_, '_>) -> Option<Work> {
     fields.require(&["Resource"]);
-    fields.unsupported(&["Credentials"]);
+    credentials(fields);
     let resource = fields
         .string("Resource")
         .and_then(|text| match text.parse::<Resource>() {
@@ -181,6 +181,20 @@ fn task(fields: &mut Fields<'_, '_>) -> Option<Work> {
         heartbeat,
         handlers,
     })))
+}
+
+/// Roles are not assumed; a field without its role is refused as AWS refuses it.
+fn credentials(fields: &mut Fields<'_, '_>) {
+    let Some(value) = fields.value("Credentials") else {
+        return;
+    };
+    if value.get("RoleArn").or_else(|| value.get("RoleArn.$")).is_some() {
+        fields.unsupported(&["Credentials"]);
+    } else {
+        let at = fields.at("Credentials");
+        let message = "The field 'RoleArn' is required but was missing";
+        fields.findings.schema(at, message);
+    }
 }
 
 /// The parameters of `lambda:invoke`, which are those of Lambda's Invoke.
