@@ -5,6 +5,7 @@
 mod document_signing;
 mod driver;
 mod errors;
+mod jsonata;
 mod lambda_loop;
 mod machines;
 mod maps;
@@ -14,3 +15,4 @@ mod recorded;
 mod states;
 mod tasks;
 mod validation;
+mod variables;
