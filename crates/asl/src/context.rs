@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::interface::Identity;
+use crate::variables::Variables;
 
 /// The context object for a state that is running. It is put together when something asks for it: most states do not,
 /// and it holds a copy of the execution's whole input. The item of a Map is apart, so that one that asks for nothing
@@ -28,6 +29,8 @@ pub(crate) struct Context<'a> {
     pub(crate) item: Option<Item<'a>>,
     /// For tasks that wait for one.
     pub(crate) token: Option<&'a str>,
+    /// As they were when the state was entered.
+    pub(crate) variables: &'a Variables,
     pub(crate) built: OnceCell<Value>,
     pub(crate) built_item: OnceCell<Value>,
 }

@@ -9,6 +9,7 @@ use crate::journal::Failure;
 use crate::limits;
 use crate::path::{InvalidPath, Miss, Path};
 use crate::random::Randomness;
+use crate::variables::split_name;
 
 /// What expressions read from.
 pub(crate) struct Scope<'a> {
@@ -36,8 +37,19 @@ impl Scope<'_> {
 pub(crate) struct Query {
     /// As written.
     pub(crate) text: String,
-    from_context: bool,
+    root: Root,
     path: Path,
+}
+
+/// Where a path begins.
+#[derive(Clone, Debug, PartialEq)]
+enum Root {
+    /// `$`
+    Input,
+    /// `$$`
+    Context,
+    /// `$name`
+    Variable(String),
 }
 
 /// A path or a call.
@@ -66,32 +78,38 @@ impl Query {
         if rest.is_empty() {
             Ok(query)
         } else {
-            Err(InvalidPath::Syntax)
+            Err(InvalidPath)
         }
     }
 
     pub(crate) fn parse_prefix(text: &str) -> Result<(Self, &str), InvalidPath> {
-        let (from_context, below) = match text.strip_prefix("$$") {
-            Some(below) => (true, below),
-            None => (false, text.strip_prefix('$').ok_or(InvalidPath::Syntax)?),
+        let (root, below) = if let Some(below) = text.strip_prefix("$$") {
+            (Root::Context, below)
+        } else {
+            let below = text.strip_prefix('$').ok_or(InvalidPath)?;
+            match split_name(below) {
+                Some((name, below)) => (Root::Variable(name.to_owned()), below),
+                None => (Root::Input, below),
+            }
         };
         let (path, rest) = Path::parse_prefix(below)?;
         let text = text[..text.len() - rest.len()].to_owned();
-        Ok((
-            Self {
-                text,
-                from_context,
-                path,
-            },
-            rest,
-        ))
+        Ok((Self { text, root, path }, rest))
+    }
+
+    /// The variable it begins at.
+    pub(crate) fn variable(&self) -> Option<&str> {
+        match &self.root {
+            Root::Variable(name) => Some(name),
+            Root::Input | Root::Context => None,
+        }
     }
 
     /// `$`.
     pub(crate) fn whole() -> Self {
         Self {
             text: "$".into(),
-            from_context: false,
+            root: Root::Input,
             path: Path::default(),
         }
     }
@@ -101,10 +119,14 @@ impl Query {
     }
 
     pub(crate) fn read(&self, scope: &Scope<'_>) -> Result<Value, Miss> {
-        self.path.read(if self.from_context {
-            scope.context.value(self.path.first_field())
-        } else {
-            scope.input
+        self.path.read(match &self.root {
+            Root::Input => scope.input,
+            Root::Context => scope.context.value(self.path.first_field()),
+            Root::Variable(name) => scope
+                .context
+                .variables
+                .get(name)
+                .ok_or_else(|| Miss(format!("No results for path: $['{name}']")))?,
         })
     }
 }
@@ -116,6 +138,14 @@ impl Expression {
             Query::parse(text).map(Self::Query)
         } else {
             Call::parse(text).map(Self::Call)
+        }
+    }
+
+    /// Calls `visit` with every variable in it.
+    pub(crate) fn variables(&self, visit: &mut impl FnMut(&str)) {
+        match self {
+            Self::Query(query) => query.variable().into_iter().for_each(visit),
+            Self::Call(call) => call.variables(visit),
         }
     }
 

@@ -71,6 +71,19 @@ impl Fields {
             .with(&format!("{name}Details"), json!({ "truncated": false }))
     }
 
+    /// Variables, each as JSON text.
+    fn variables(self, assigned: &Map<String, Value>) -> Self {
+        if !self.include_data || assigned.is_empty() {
+            return self;
+        }
+        let texts: Map<String, Value> = assigned
+            .iter()
+            .map(|(name, value)| (name.clone(), value.to_string().into()))
+            .collect();
+        self.with("assignedVariables", texts)
+            .with("assignedVariablesDetails", json!({ "truncated": false }))
+    }
+
     fn failure(self, error: Option<&String>, cause: Option<&String>) -> Self {
         self.with_some("error", error.cloned())
             .with_some("cause", cause.cloned())
@@ -122,12 +135,28 @@ fn describe(event: &Event, include_data: bool) -> (String, Details) {
             fields.event(&state(*kind, "Entered"), "stateEntered")
         }
         Event::StateExited {
-            kind, name, output, ..
+            kind,
+            name,
+            output,
+            assigned,
+            ..
         } => {
             let fields = fields
                 .with("name", name.clone())
                 .data("output", output.to_string());
+            let fields = fields.variables(assigned);
             fields.event(&state(*kind, "Exited"), "stateExited")
+        }
+        Event::EvaluationFailed {
+            state,
+            location,
+            failure,
+        } => {
+            let fields = fields.failure(failure.error.as_ref(), failure.cause.as_ref());
+            let fields = fields.with_some("location", location.clone());
+            fields
+                .with("state", state.clone())
+                .event("EvaluationFailed", "evaluationFailed")
         }
         Event::StateAborted { kind } => (state(*kind, "Aborted"), None),
         Event::ParallelStarted { .. } => ("ParallelStateStarted".into(), None),

@@ -7,7 +7,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::interface::{Identity, TaskId};
 use crate::resource::Resource;
@@ -149,6 +149,9 @@ pub enum Event {
         name: String,
         /// What goes on to the next state.
         output: Value,
+        /// The variables it assigned.
+        #[serde(default, skip_serializing_if = "Map::is_empty")]
+        assigned: Map<String, Value>,
         /// The next state; `None` where this line ends here.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         next: Option<String>,
@@ -157,6 +160,17 @@ pub enum Event {
     StateAborted {
         /// The state's type.
         kind: StateType,
+    },
+    /// An expression of the state's failed, and so did the state. What follows is as after [`Event::StateFailed`].
+    EvaluationFailed {
+        /// The state's name.
+        state: String,
+        /// The field that the expression stands in, such as `Output/total`; left out where it is none in particular.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        location: Option<String>,
+        /// The failure: `States.QueryEvaluationError`.
+        #[serde(flatten)]
+        failure: Failure,
     },
     /// Not shown: the state failed. What follows is a retry, a catch, or the failure of the line it stands on.
     StateFailed {

@@ -64,6 +64,20 @@
 //!
 //! After a crash, [`Execution::open_tasks`] and [`Execution::next_timer`] give again what the lost commands asked
 //! for: a task may so be run twice, never not at all.
+//!
+//! # Where it differs from AWS in JSONata
+//!
+//! JSONata is `jlens-core`'s, held to 2.0.6 and to the bounds of Step Functions: 100 levels, one second, lists of 873,782
+//! items. What is known to differ:
+//!
+//! - Arithmetic that leaves the numbers (`1/0`) fails with JSONata's own D1001; AWS gives the text `"Infinity"`.
+//! - Numbers are doubles. A whole number above 2^53 that only passes through an expression stays exact, unless another
+//!   one in sight becomes the same double; one that is calculated with does not.
+//! - `$base64decode` of what is no base64 gives text; AWS fails with an internal error.
+//! - Regular expressions are ECMAScript's.
+//! - The bound of a second is looked at between steps: a single comparison of two very large objects may take longer.
+//! - The words for an unbalanced `{%`, for a bad name of a variable, for too much in `Assign`, and for a bad algorithm
+//!   of `$hash` or text of `$parse` are ours; AWS documents none.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test"))]
 
@@ -78,6 +92,7 @@ mod integrations;
 mod interface;
 mod intrinsic;
 mod journal;
+mod jsonata;
 mod limits;
 mod map_run;
 mod path;
@@ -86,6 +101,7 @@ mod references;
 mod resource;
 mod retry;
 mod template;
+mod variables;
 
 pub use definition::{Definition, Diagnostic, InvalidDefinition, MachineType};
 pub use execution::trial;

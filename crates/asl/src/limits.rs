@@ -30,9 +30,9 @@ pub(crate) fn weight(value: &Value) -> usize {
     }
 }
 
-/// `value`, if it may pass out of `state`.
-pub(crate) fn pass(value: Value, state: &str) -> Result<Value, Failure> {
-    if depth_exceeds(&value, DEEPEST) {
+/// Refuses what is nested too deep to be kept.
+pub(crate) fn shallow(value: &Value, state: &str) -> Result<(), Failure> {
+    if depth_exceeds(value, DEEPEST) {
         let cause =
             format!("The state/task '{state}' returned a result nested more than {DEEPEST} levels deep.");
         return Err(Failure {
@@ -41,6 +41,12 @@ pub(crate) fn pass(value: Value, state: &str) -> Result<Value, Failure> {
             also: None,
         });
     }
+    Ok(())
+}
+
+/// `value`, if it may pass out of `state`.
+pub(crate) fn pass(value: Value, state: &str) -> Result<Value, Failure> {
+    shallow(&value, state)?;
     if bytes_exceed(&value) {
         let cause = format!(
             "The state/task '{state}' returned a result with a size exceeding the maximum number of bytes service limit."
@@ -68,6 +74,14 @@ fn depth_exceeds(value: &Value, limit: usize) -> bool {
 fn bytes_exceed(value: &Value) -> bool {
     let mut left = Room(MOST_BYTES);
     serde_json::to_writer(&mut left, value).is_err()
+}
+
+/// The bytes of its JSON text.
+pub(crate) fn bytes(value: &Value) -> usize {
+    let mut left = Room(usize::MAX);
+    // Writing to it fails only where there is no room.
+    let _ = serde_json::to_writer(&mut left, value);
+    usize::MAX - left.0
 }
 
 /// Counts what is written to it and refuses more than there is room for, so that nothing is built up to be measured.

@@ -51,7 +51,12 @@ pub(crate) fn task_token(random: &mut dyn Randomness) -> String {
 
 /// A version 4 UUID (RFC 9562).
 pub(crate) fn uuid(random: &mut dyn Randomness) -> String {
-    let mut bits = u128::from_be_bytes(draw(random));
+    uuid_of(draw(random))
+}
+
+/// The version 4 UUID made of these bytes.
+pub(crate) fn uuid_of(drawn: [u8; 16]) -> String {
+    let mut bits = u128::from_be_bytes(drawn);
     bits = bits & !(0xf << 76) | 4 << 76;
     bits = bits & !(0b11 << 62) | 0b10 << 62;
     let hex = format!("{bits:032x}");

@@ -2,9 +2,11 @@
 
 use jiff::SignedDuration;
 
+use crate::definition::Expressions;
 use crate::journal::Failure;
 use crate::path::ReferencePath;
 use crate::random::{self, Randomness};
+use crate::template::Template;
 
 /// The longest wait of all: AWS's limit to IntervalSeconds and Wait, in seconds.
 pub(crate) const LONGEST_SECONDS: u64 = 99_999_999;
@@ -27,6 +29,10 @@ pub(crate) struct Catcher {
     pub(crate) errors: Vec<String>,
     /// `None`: the error is thrown away.
     pub(crate) result_path: Option<ReferencePath>,
+    /// The variables it sets.
+    pub(crate) assign: Option<Template>,
+    /// What a catcher of JSONata does instead.
+    pub(crate) jsonata: Option<Box<Expressions>>,
     pub(crate) next: String,
 }
 

@@ -27,7 +27,6 @@ pub(crate) struct InvalidField {
     /// Below the template: `/a/b`; empty when it is the template itself.
     pub(crate) location: String,
     pub(crate) name: String,
-    pub(crate) why: InvalidPath,
 }
 
 impl Template {
@@ -42,19 +41,14 @@ impl Template {
                         fields.push((name.clone(), Field::Template(template)));
                         continue;
                     };
-                    match value
-                        .as_str()
-                        .ok_or(InvalidPath::Syntax)
-                        .and_then(Expression::parse)
-                    {
+                    match value.as_str().ok_or(InvalidPath).and_then(Expression::parse) {
                         Ok(expression) => {
                             fields.push((target.to_owned(), Field::Expression(name.clone(), expression)));
                         }
-                        Err(why) => {
+                        Err(InvalidPath) => {
                             invalid.push(InvalidField {
                                 location: location.to_owned(),
                                 name: name.clone(),
-                                why,
                             });
                         }
                     }
@@ -118,6 +112,7 @@ mod tests {
     use crate::context::Context;
     use crate::interface::Identity;
     use crate::random::Randomness;
+    use crate::variables::Variables;
 
     struct Zeros;
     impl Randomness for Zeros {
@@ -149,6 +144,7 @@ mod tests {
             retries: None,
             item: None,
             token: None,
+            variables: &Variables::default(),
             built: OnceCell::new(),
             built_item: OnceCell::new(),
         };

@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 
-use super::Work;
 use super::diagnostic::Findings;
 use super::fields::Fields;
+use super::{Choice, Language, When, Work, jsonata_state};
 use crate::choice::{Kind, Order, Rule, Test, With};
 use crate::compare;
+use crate::jsonata::{self, Available};
 
 /// Every comparison: its name, what it compares, and how. Each is also there with `Path` at the end.
 const COMPARISONS: [(&str, &str, Kind, Order); 16] = [
@@ -104,6 +105,7 @@ const TYPES: [(&str, Kind); 5] = [
 
 pub(super) fn read(fields: &mut Fields<'_, '_>) -> Option<Work> {
     fields.require(&["Choices"]);
+    let language = fields.language;
     let default = fields.string("Default").map(str::to_owned);
     let values = fields.array("Choices")?;
     if values.is_empty() {
@@ -118,15 +120,59 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Option<Work> {
         let Some(mut choice) = Fields::of(value, location, fields.findings) else {
             continue;
         };
+        choice.language = language;
+        if language == Language::Jsonata {
+            choices.extend(conditional(choice));
+            continue;
+        }
         choice.require(&["Next"]);
-        choice.unsupported(&["Assign"]);
         choice.jsonata_only(&["Condition", "Output"]);
+        let assign = choice.assign();
         let next = choice.string("Next").map(str::to_owned);
         if let Some((rule, next)) = rule(choice).zip(next) {
-            choices.push((rule, next));
+            choices.push(Choice {
+                when: When::Rule(rule),
+                assign,
+                jsonata: None,
+                next,
+            });
         }
     }
     (choices.len() == values.len()).then_some(Work::Choice { choices, default })
+}
+
+/// A rule of JSONata.
+fn conditional(mut choice: Fields<'_, '_>) -> Option<Choice> {
+    choice.string("Comment");
+    choice.require(&["Condition", "Next"]);
+    let others = operators().chain(["And", "Or", "Not", "Variable"]);
+    choice.jsonpath_only(&others.collect::<Vec<_>>());
+    let condition = choice.jsonata("Condition", Available::default());
+    if let Some(jsonata::Template::Literal(value)) = &condition
+        && !value.is_boolean()
+        && !choice.holds_expression("Condition")
+    {
+        let at = choice.at("Condition");
+        let message = "Expected value of type Boolean, or a JSONata expression";
+        choice.findings.schema(at, message);
+    }
+    let jsonata = Some(Box::new(jsonata_state::rule(&mut choice)));
+    let next = choice.string("Next").map(str::to_owned);
+    choice.end();
+    Some(Choice {
+        when: When::Condition(condition?),
+        assign: None,
+        jsonata,
+        next: next?,
+    })
+}
+
+/// Everything that may be asked of a variable.
+fn operators() -> impl Iterator<Item = &'static str> {
+    let comparisons = COMPARISONS.iter().flat_map(|&(name, path, ..)| [name, path]);
+    comparisons
+        .chain(TYPES.iter().map(|&(name, _)| name))
+        .chain(["StringMatches", "IsPresent"])
 }
 
 fn inner(value: &Value, location: String, findings: &mut Findings) -> Option<Rule> {
@@ -167,12 +213,6 @@ fn several(fields: &mut Fields<'_, '_>, name: &'static str) -> Option<Vec<Rule>>
 }
 
 fn test(fields: &mut Fields<'_, '_>) -> Option<Test> {
-    let operators = || {
-        let comparisons = COMPARISONS.iter().flat_map(|&(name, path, ..)| [name, path]);
-        comparisons
-            .chain(TYPES.iter().map(|&(name, _)| name))
-            .chain(["StringMatches", "IsPresent"])
-    };
     let given: Vec<&'static str> = operators().filter(|operator| fields.has(operator)).collect();
     let [operator] = given[..] else {
         let at = fields.here();

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::jsonata::Problem;
+
 /// Everything that is wrong with a definition. Its text is what stands between the quotes of AWS's
 /// `Invalid State Machine Definition: '…'`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,7 +16,7 @@ pub struct InvalidDefinition {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// `SCHEMA_VALIDATION_FAILED`, `MISSING_TRANSITION_TARGET`, `MISSING_END_STATE`, `DUPLICATE_STATE_NAME`,
-    /// `INVALID_JSON_DESCRIPTION`, or `NOT_SUPPORTED` for what AWS would take and this interpreter does not run.
+    /// `INVALID_JSON_DESCRIPTION`, `INVALID_JSONATA_EXPRESSION`, `UNSUPPORTED_JSONATA_EXPRESSION`, or `NOT_SUPPORTED` for what AWS would take and this interpreter does not run.
     pub code: &'static str,
     /// Where: `/States/Name/Field`. Empty where AWS gives no location, which it then writes as `null`.
     pub location: String,
@@ -74,12 +76,20 @@ impl Findings {
         self.add("NOT_SUPPORTED", location, message);
     }
 
-    pub(super) fn json(&mut self, location: impl Into<String>, message: impl Into<String>) {
-        self.add("INVALID_JSON_DESCRIPTION", location, message);
+    pub(super) fn jsonata(&mut self, location: impl Into<String>, problem: Problem) {
+        let (code, message) = match problem {
+            Problem::Unbalanced => (
+                "INVALID_JSONATA_EXPRESSION",
+                "A JSONata expression must start with '{%' and end with '%}'".to_owned(),
+            ),
+            Problem::Invalid(message) => ("INVALID_JSONATA_EXPRESSION", message),
+            Problem::Unsupported(message) => ("UNSUPPORTED_JSONATA_EXPRESSION", message),
+        };
+        self.add(code, location, message);
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub(super) fn json(&mut self, location: impl Into<String>, message: impl Into<String>) {
+        self.add("INVALID_JSON_DESCRIPTION", location, message);
     }
 
     /// `value`, if nothing is wrong.

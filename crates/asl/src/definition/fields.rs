@@ -2,17 +2,21 @@
 
 use serde_json::{Map, Value};
 
-use super::Seconds;
 use super::diagnostic::Findings;
+use super::{Language, Seconds};
 use crate::expression::Query;
+use crate::jsonata::{self, Available, Expression};
 use crate::path::{InvalidPath, ReferencePath};
 use crate::retry::LONGEST_SECONDS;
 use crate::template::Template;
+use crate::variables::{self, InvalidName};
 
 pub(super) struct Fields<'v, 'f> {
     map: &'v Map<String, Value>,
     /// Of the object; the root's is empty.
     pub(super) location: String,
+    /// Of the state that the object is, or belongs to.
+    pub(super) language: Language,
     asked: Vec<&'static str>,
     pub(super) findings: &'f mut Findings,
 }
@@ -28,6 +32,7 @@ impl<'v, 'f> Fields<'v, 'f> {
         Some(Self {
             map,
             location,
+            language: Language::JsonPath,
             asked: Vec::new(),
             findings,
         })
@@ -126,19 +131,13 @@ impl<'v, 'f> Fields<'v, 'f> {
         let text = self.string(name)?;
         match Query::parse(text) {
             Ok(query) if query.is_definite() => Some(query),
-            Ok(_) => self.bad_path(name, InvalidPath::Syntax),
-            Err(why) => self.bad_path(name, why),
+            _ => self.bad_path(name),
         }
     }
 
-    fn bad_path<T>(&mut self, name: &str, why: InvalidPath) -> Option<T> {
+    fn bad_path<T>(&mut self, name: &str) -> Option<T> {
         let at = self.at(name);
-        match why {
-            InvalidPath::Syntax => self.findings.schema(at, "Value is not a Reference Path"),
-            InvalidPath::Variable => self
-                .findings
-                .unsupported(at, "Variables are not supported by this interpreter"),
-        }
+        self.findings.schema(at, "Value is not a Reference Path");
         None
     }
 
@@ -147,22 +146,14 @@ impl<'v, 'f> Fields<'v, 'f> {
         match self.value(name) {
             None => Some(Query::whole()),
             Some(Value::Null) => None,
-            Some(value) => match value.as_str().ok_or(InvalidPath::Syntax).and_then(Query::parse) {
-                Ok(query) => Some(query),
-                Err(why) => {
+            Some(value) => {
+                let query = value.as_str().and_then(|text| Query::parse(text).ok());
+                if query.is_none() {
                     let at = self.at(name);
-                    match why {
-                        InvalidPath::Syntax => {
-                            self.findings.schema(at, "Value is not a valid JSONPath");
-                        }
-                        InvalidPath::Variable => {
-                            self.findings
-                                .unsupported(at, "Variables are not supported by this interpreter");
-                        }
-                    }
-                    None
+                    self.findings.schema(at, "Value is not a valid JSONPath");
                 }
-            },
+                query
+            }
         }
     }
 
@@ -171,14 +162,10 @@ impl<'v, 'f> Fields<'v, 'f> {
         match self.value("ResultPath") {
             None => Some(ReferencePath::whole()),
             Some(Value::Null) => None,
-            Some(value) => match value
-                .as_str()
-                .ok_or(InvalidPath::Syntax)
-                .and_then(ReferencePath::parse)
-            {
+            Some(value) => match value.as_str().ok_or(InvalidPath).and_then(ReferencePath::parse) {
                 Ok(path) => Some(path),
                 // Nothing can be assigned here, variable or not.
-                Err(_) => self.bad_path("ResultPath", InvalidPath::Syntax),
+                Err(InvalidPath) => self.bad_path("ResultPath"),
             },
         }
     }
@@ -189,21 +176,50 @@ impl<'v, 'f> Fields<'v, 'f> {
         let template = Template::parse(value, "", &mut invalid);
         for field in invalid {
             let at = format!("{}{}", self.at(name), field.location);
-            match field.why {
-                InvalidPath::Syntax => self.findings.schema(
-                    at,
-                    format!("The value for the field '{}' must be a valid JSONPath or a valid intrinsic function call", field.name),
-                ),
-                InvalidPath::Variable => {
-                    self.findings.unsupported(at, format!("Variables are not supported by this interpreter: field '{}'", field.name));
-                }
-            }
+            let message = format!(
+                "The value for the field '{}' must be a valid JSONPath or a valid intrinsic function call",
+                field.name
+            );
+            self.findings.schema(at, message);
         }
         Some(template)
     }
 
+    /// `Assign`: a template whose fields are variables.
+    pub(super) fn assign(&mut self) -> Option<Template> {
+        if self.language == Language::Jsonata {
+            return None;
+        }
+        let Value::Object(map) = self.value("Assign")? else {
+            let at = self.at("Assign");
+            self.findings.schema(at, "Expected value of type Object");
+            return None;
+        };
+        for name in map.keys() {
+            let at = format!("{}/{name}", self.at("Assign"));
+            self.variable_name(at, name.strip_suffix(".$").unwrap_or(name));
+        }
+        self.template("Assign")
+    }
+
+    fn variable_name(&mut self, at: String, name: &str) {
+        let message = match variables::check_name(name) {
+            Ok(()) => return,
+            Err(InvalidName::Syntax) => format!("The variable name '{name}' is not a valid identifier"),
+            Err(InvalidName::TooLong) => format!("The variable name '{name}' is longer than 80 characters"),
+            Err(InvalidName::Reserved) => format!("The variable name '{name}' is reserved"),
+        };
+        self.findings.schema(at, message);
+    }
+
     /// `NameSeconds` or its Path, not both.
     pub(super) fn seconds(&mut self, name: &'static str, path: &'static str) -> Option<Seconds> {
+        if self.holds_expression(name) {
+            return self.expression(name).map(Seconds::Query);
+        }
+        if self.language == Language::Jsonata {
+            return self.integer(name, 1, LONGEST_SECONDS).map(Seconds::Fixed);
+        }
         self.only_one(&[name, path]);
         match self.integer(name, 1, LONGEST_SECONDS) {
             Some(seconds) => Some(Seconds::Fixed(seconds)),
@@ -241,6 +257,69 @@ impl<'v, 'f> Fields<'v, 'f> {
                     self.at(name),
                     format!("The field '{name}' is not supported by this interpreter"),
                 );
+            }
+        }
+    }
+
+    /// A field that JSONata fills in.
+    pub(super) fn jsonata(&mut self, name: &'static str, available: Available) -> Option<jsonata::Template> {
+        let value = self.value(name)?;
+        let mut problems = Vec::new();
+        let template = jsonata::Template::parse(value, &self.at(name), available, &mut problems);
+        for (at, problem) in problems {
+            self.findings.jsonata(at, problem);
+        }
+        Some(template)
+    }
+
+    /// An expression, where a JSONata state has one in a field that may also hold a plain value.
+    pub(super) fn expression(&mut self, name: &'static str) -> Option<Expression> {
+        let text = match self.language {
+            Language::JsonPath => return None,
+            Language::Jsonata => self.map.get(name)?.as_str()?,
+        };
+        if !matches!(jsonata::enclosed(text), Ok(Some(_)) | Err(_)) {
+            return None;
+        }
+        match self.jsonata(name, Available::default())? {
+            jsonata::Template::Expression(expression) => Some(*expression),
+            // It has its finding; the plain reading would only add another.
+            _ => None,
+        }
+    }
+
+    /// Whether a field holds an expression, good or bad.
+    pub(super) fn holds_expression(&self, name: &str) -> bool {
+        self.language == Language::Jsonata
+            && self
+                .map
+                .get(name)
+                .and_then(Value::as_str)
+                .is_some_and(|text| jsonata::enclosed(text) != Ok(None))
+    }
+
+    /// `Assign` of a JSONata state.
+    pub(super) fn jsonata_assign(&mut self, available: Available) -> Option<jsonata::Template> {
+        let Value::Object(map) = self.value("Assign")? else {
+            let at = self.at("Assign");
+            self.findings.schema(at, "Expected value of type Object");
+            return None;
+        };
+        for name in map.keys() {
+            let at = format!("{}/{name}", self.at("Assign"));
+            self.variable_name(at, name);
+        }
+        self.jsonata("Assign", available)
+    }
+
+    /// Says of fields of JSONPath that they have no place in JSONata.
+    pub(super) fn jsonpath_only(&mut self, names: &[&'static str]) {
+        for &name in names {
+            if self.value(name).is_some() {
+                let message = format!(
+                    "The QueryLanguage is set to 'JSONata', but field '{name}' is only supported for the 'JSONPath' QueryLanguage"
+                );
+                self.findings.schema(self.here(), message);
             }
         }
     }

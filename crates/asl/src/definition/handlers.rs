@@ -1,7 +1,7 @@
 //! Reading Retry and Catch.
 
-use super::Handlers;
 use super::fields::Fields;
+use super::{Handlers, Language, jsonata_state};
 use crate::retry::{Catcher, LONGEST_SECONDS, Retrier};
 
 /// AWS's limit to MaxDelaySeconds: one year.
@@ -26,12 +26,11 @@ fn rules<T>(
         let Some(mut rule) = Fields::of(value, location, fields.findings) else {
             continue;
         };
+        rule.language = fields.language;
         rule.string("Comment");
         rule.require(&["ErrorEquals"]);
         let errors = errors(&mut rule, n + 1 == values.len());
         rules.extend(errors.and_then(|errors| read(&mut rule, errors)));
-        rule.unsupported(&["Assign"]);
-        rule.jsonata_only(&["Output"]);
         rule.end();
     }
     rules
@@ -86,12 +85,21 @@ fn retrier(rule: &mut Fields<'_, '_>, errors: Vec<String>) -> Option<Retrier> {
 }
 
 fn catcher(rule: &mut Fields<'_, '_>, errors: Vec<String>) -> Option<Catcher> {
-    let result_path = rule.result_path();
+    let (result_path, jsonata) = match rule.language {
+        Language::JsonPath => {
+            rule.jsonata_only(&["Output"]);
+            (rule.result_path(), None)
+        }
+        Language::Jsonata => (None, Some(Box::new(jsonata_state::catcher(rule)))),
+    };
+    let assign = rule.assign();
     rule.require(&["Next"]);
     let next = rule.string("Next")?.to_owned();
     Some(Catcher {
         errors,
         result_path,
+        assign,
+        jsonata,
         next,
     })
 }

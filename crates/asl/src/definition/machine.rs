@@ -1,12 +1,14 @@
 //! Reading machines: the definition itself and the branches inside it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::Value;
 
 use super::diagnostic::Findings;
 use super::fields::Fields;
-use super::{Definition, InvalidDefinition, Machine, MachineId, MachineType, State, Work, state};
+use super::{
+    Definition, InvalidDefinition, Language, Machine, MachineId, MachineType, State, Work, scopes, state,
+};
 use crate::retry::LONGEST_SECONDS;
 
 /// AWS's limit to a state's name, in characters.
@@ -17,6 +19,8 @@ pub(super) struct Reading {
     machines: Vec<Machine>,
     names: HashSet<String>,
     pub(super) kind: MachineType,
+    /// The whole machine's.
+    language: Language,
 }
 
 pub(super) fn definition(text: &str, kind: MachineType) -> Result<Definition, InvalidDefinition> {
@@ -28,10 +32,13 @@ pub(super) fn definition(text: &str, kind: MachineType) -> Result<Definition, In
         machines: Vec::new(),
         names: HashSet::new(),
         kind,
+        language: Language::default(),
     };
     let timeout_seconds = root(&value, &mut reading, &mut findings);
+    scopes::check(&value, "", &BTreeSet::new(), &mut findings);
     findings.verdict(Some(Definition {
         timeout_seconds,
+        references: scopes::references(&value),
         machines: reading.machines,
     }))
 }
@@ -49,6 +56,7 @@ pub(super) fn single_state(text: &str) -> Result<Definition, InvalidDefinition> 
         machines: vec![Machine::default()],
         names: HashSet::from([ALONE.to_owned()]),
         kind: MachineType::Standard,
+        language: Language::default(),
     };
     let state = state::read(&value, String::new(), &mut reading, &mut findings);
     if let Some(root) = reading.machines.first_mut() {
@@ -57,6 +65,7 @@ pub(super) fn single_state(text: &str) -> Result<Definition, InvalidDefinition> 
     }
     findings.verdict(Some(Definition {
         timeout_seconds: None,
+        references: BTreeMap::new(),
         machines: reading.machines,
     }))
 }
@@ -92,49 +101,41 @@ fn not_json(text: &str, error: &serde_json::Error) -> (String, String) {
 
 fn root(value: &Value, reading: &mut Reading, findings: &mut Findings) -> Option<u64> {
     let mut fields = Fields::of(value, String::new(), findings)?;
-    if value["QueryLanguage"] == "JSONata" {
-        downgrades(value, fields.findings);
-        if fields.findings.is_empty() {
-            query_language(&mut fields);
-        }
-        return None;
-    }
     fields.string("Version");
-    query_language(&mut fields);
+    reading.language = query_language(&mut fields).unwrap_or_default();
     let timeout = fields.integer("TimeoutSeconds", 1, LONGEST_SECONDS);
     reading.machine(fields);
     timeout
 }
 
-/// Whether the query language is JSONPath, the only one that is run.
-pub(super) fn query_language(fields: &mut Fields<'_, '_>) -> bool {
+/// The language that an object names. Any value but the one that names JSONPath counts as JSONata, as on AWS.
+fn query_language(fields: &mut Fields<'_, '_>) -> Option<Language> {
     let at = fields.at("QueryLanguage");
-    match fields.string("QueryLanguage") {
-        None | Some("JSONPath") => return true,
-        Some("JSONata") => {
-            fields.findings.unsupported(
-                at,
-                "The query language JSONata is not supported by this interpreter",
-            );
+    match fields.value("QueryLanguage")?.as_str() {
+        Some("JSONPath") => return Some(Language::JsonPath),
+        Some("JSONata") => {}
+        Some(_) => {
+            let message = "Value should be one of the following: [JSONPath, JSONata]";
+            fields.findings.schema(at, message);
         }
-        Some(_) => fields
-            .findings
-            .schema(at, "Value is not valid. Must be one of: [JSONPath, JSONata]"),
+        None => fields.findings.schema(at, "Expected value of type [STRING]"),
     }
-    false
-}
-
-/// States that go back to JSONPath in a machine of JSONata, which AWS refuses.
-fn downgrades(value: &Value, findings: &mut Findings) {
-    for (name, state) in value["States"].as_object().into_iter().flatten() {
-        if state["QueryLanguage"] == "JSONPath" {
-            let message = "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine";
-            findings.schema(format!("/States/{name}"), message);
-        }
-    }
+    Some(Language::Jsonata)
 }
 
 impl Reading {
+    /// The language of a state: its own, else the whole machine's, whatever the state around it has. A machine of
+    /// JSONata has no states of JSONPath; such a one is `None`, and a finding.
+    pub(super) fn state_language(&self, fields: &mut Fields<'_, '_>) -> Option<Language> {
+        let language = query_language(fields).unwrap_or(self.language);
+        if (self.language, language) == (Language::Jsonata, Language::JsonPath) {
+            let message = "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine";
+            fields.findings.schema(fields.here(), message);
+            return None;
+        }
+        Some(language)
+    }
+
     /// Reads a branch.
     pub(super) fn branch(
         &mut self,
@@ -274,7 +275,7 @@ fn targets(state: &State) -> Vec<(String, &str)> {
         .collect();
     if let Work::Choice { choices, default } = &state.work {
         let choices = choices.iter().enumerate();
-        targets.extend(choices.map(|(n, (_, next))| (format!("Choices[{n}]/Next"), next.as_str())));
+        targets.extend(choices.map(|(n, choice)| (format!("Choices[{n}]/Next"), choice.next.as_str())));
         targets.extend(default.iter().map(|next| ("Default".to_owned(), next.as_str())));
     }
     if let Some(handlers) = state.handlers() {

@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use super::fields::Fields;
 use super::machine::Reading;
-use super::{Amount, Distributed, Map, Work, dataset, handlers};
+use super::{Amount, Distributed, Language, Map, Work, dataset, handlers};
 use crate::expression::Query;
+use crate::template::Template;
 
 /// AWS's limit to a label, in characters.
 const LONGEST_LABEL: usize = 40;
@@ -16,9 +17,7 @@ const DISTRIBUTED_ONLY: [&str; 3] = ["ItemReader", "ItemBatcher", "ResultWriter"
 pub(super) fn read(fields: &mut Fields<'_, '_>, reading: &mut Reading) -> Option<Work> {
     let handlers = handlers::read(fields);
     let items_path = items_path(fields);
-    exclusive(fields, &["ItemSelector", "Parameters"]);
-    let selector = fields.template("ItemSelector");
-    let selector = fields.template("Parameters").or(selector);
+    let selector = selector(fields);
     let concurrency = amount(fields, "MaxConcurrency", "MaxConcurrencyPath", &WHOLE);
     let (count, percentage) = (
         amount(
@@ -82,9 +81,18 @@ pub(super) fn read(fields: &mut Fields<'_, '_>, reading: &mut Reading) -> Option
     })))
 }
 
+fn selector(fields: &mut Fields<'_, '_>) -> Option<Template> {
+    if fields.language == Language::Jsonata {
+        return None;
+    }
+    exclusive(fields, &["ItemSelector", "Parameters"]);
+    let selector = fields.template("ItemSelector");
+    fields.template("Parameters").or(selector)
+}
+
 /// Where the items are; the only path of a Map that may lead into the context object.
 fn items_path(fields: &mut Fields<'_, '_>) -> Option<Query> {
-    if fields.has("ItemsPath") {
+    if fields.language == Language::JsonPath && fields.has("ItemsPath") {
         fields.path("ItemsPath")
     } else {
         Some(Query::whole())
@@ -200,10 +208,20 @@ pub(super) fn amount(
     path: &'static str,
     bounds: &Bounds,
 ) -> Option<Amount> {
+    if fields.holds_expression(name) {
+        let expression = fields.expression(name)?;
+        return Some(Amount::Query {
+            field: name,
+            expression: Box::new(expression),
+        });
+    }
     exclusive(fields, &[name, path]);
     if let Some(value) = fields.value(name) {
         fields.value(path);
         return number(fields, name, value, bounds).map(Amount::Fixed);
+    }
+    if fields.language == Language::Jsonata {
+        return None;
     }
     let query = fields.path(path)?;
     if query.text.starts_with("$$") {

@@ -9,11 +9,13 @@ mod dataset;
 mod diagnostic;
 mod fields;
 mod handlers;
+mod jsonata_state;
 mod machine;
 mod map;
+mod scopes;
 mod state;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use serde_json::{Number, Value};
@@ -21,6 +23,7 @@ use serde_json::{Number, Value};
 use crate::choice::Rule;
 use crate::expression::{Expression, Query};
 use crate::journal::StateType;
+use crate::jsonata;
 use crate::map_run::{Format, Transformation};
 use crate::path::ReferencePath;
 use crate::resource::Resource;
@@ -33,6 +36,7 @@ pub use diagnostic::{Diagnostic, InvalidDefinition};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Definition {
     timeout_seconds: Option<u64>,
+    references: BTreeMap<String, BTreeSet<String>>,
     machines: Vec<Machine>,
 }
 
@@ -63,6 +67,10 @@ pub(crate) struct Machine {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct State {
     pub(crate) flow: Flow,
+    /// The variables it sets on its way out; a Choice does so where no rule of its holds.
+    pub(crate) assign: Option<Template>,
+    /// What a JSONata state does instead of `flow` and `assign`.
+    pub(crate) jsonata: Option<Box<Expressions>>,
     /// `None`: the machine ends here. A Choice has its own.
     pub(crate) next: Option<String>,
     pub(crate) work: Work,
@@ -95,7 +103,7 @@ pub(crate) enum Work {
     Map(Box<Map>),
     Wait(Until),
     Choice {
-        choices: Vec<(Rule, String)>,
+        choices: Vec<Choice>,
         default: Option<String>,
     },
     Succeed,
@@ -103,6 +111,42 @@ pub(crate) enum Work {
         error: Option<Text>,
         cause: Option<Text>,
     },
+}
+
+/// A rule of a Choice, and what becomes of it where it holds.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Choice {
+    pub(crate) when: When,
+    pub(crate) assign: Option<Template>,
+    pub(crate) jsonata: Option<Box<Expressions>>,
+    pub(crate) next: String,
+}
+
+/// When a rule of a Choice holds.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum When {
+    Rule(Rule),
+    /// Of a JSONata state: `true`, `false` or an expression.
+    Condition(jsonata::Template),
+}
+
+/// What a JSONata state, a rule of its Choice or a catcher makes of data.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub(crate) struct Expressions {
+    /// A Map's `ItemSelector`.
+    pub(crate) arguments: Option<jsonata::Template>,
+    /// Of a Map.
+    pub(crate) items: Option<jsonata::Template>,
+    pub(crate) output: Option<jsonata::Template>,
+    pub(crate) assign: Option<jsonata::Template>,
+}
+
+/// The language of a state's expressions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) enum Language {
+    #[default]
+    JsonPath,
+    Jsonata,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -172,7 +216,14 @@ pub(crate) struct Writer {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Amount {
     Fixed(Number),
-    Path { field: &'static str, query: Query },
+    Path {
+        field: &'static str,
+        query: Query,
+    },
+    Query {
+        field: &'static str,
+        expression: Box<jsonata::Expression>,
+    },
 }
 
 /// Retry and Catch.
@@ -187,6 +238,7 @@ pub(crate) struct Handlers {
 pub(crate) enum Seconds {
     Fixed(u64),
     Path(Query),
+    Query(jsonata::Expression),
 }
 
 /// How long to wait.
@@ -196,6 +248,8 @@ pub(crate) enum Until {
     SecondsPath(Query),
     Timestamp(Timestamp),
     TimestampPath(Query),
+    SecondsQuery(jsonata::Expression),
+    TimestampQuery(jsonata::Expression),
 }
 
 /// Error and Cause of a Fail state.
@@ -206,6 +260,7 @@ pub(crate) enum Text {
         field: &'static str,
         expression: Expression,
     },
+    Query(jsonata::Expression),
 }
 
 impl Definition {
@@ -233,6 +288,12 @@ impl Definition {
     /// The machine's own TimeoutSeconds.
     pub fn timeout_seconds(&self) -> Option<u64> {
         self.timeout_seconds
+    }
+
+    /// The workflow variables that each state refers to, by the state's name, as DescribeStateMachine lists them
+    /// (`variableReferences`). States that refer to none are left out.
+    pub fn variable_references(&self) -> &BTreeMap<String, BTreeSet<String>> {
+        &self.references
     }
 
     pub(crate) fn machine(&self, id: MachineId) -> Option<&Machine> {

@@ -4,13 +4,15 @@ use serde_json::Value;
 
 use super::diagnostic::Findings;
 use super::fields::Fields;
-use super::machine::{Reading, query_language};
-use super::{Flow, MachineType, State, Task, Text, Until, Work, choices, handlers, map};
+use super::machine::Reading;
+use super::{
+    Flow, Language, MachineType, State, Task, Text, Until, Work, choices, handlers, jsonata_state, map,
+};
 use crate::compare;
 use crate::expression::{Expression, Query};
 use crate::integrations;
 use crate::journal::StateType;
-use crate::path::{InvalidPath, ReferencePath};
+use crate::path::ReferencePath;
 use crate::resource::{Resource, UnknownResource};
 use crate::retry::LONGEST_SECONDS;
 
@@ -28,15 +30,15 @@ pub(super) fn read(
         return None;
     }
     fields.string("Comment");
-    if !query_language(&mut fields) {
-        return None;
-    }
+    fields.language = reading.state_language(&mut fields)?;
     let kind = kind(&mut fields)?;
+    let path = fields.language == Language::JsonPath;
     let flow = flow(&mut fields, kind);
+    let jsonata = (!path).then(|| Box::new(jsonata_state::read(&mut fields, kind)));
     let next = next(&mut fields, kind);
     let work = match kind {
         StateType::Pass => Some(Work::Pass {
-            result: fields.value("Result").cloned(),
+            result: fields.value("Result").filter(|_| path).cloned(),
         }),
         StateType::Task => task(&mut fields, reading),
         StateType::Parallel => parallel(&mut fields, reading),
@@ -52,10 +54,24 @@ pub(super) fn read(
         }
         StateType::Map => map::read(&mut fields, reading),
     };
-    fields.unsupported(&["Assign"]);
-    fields.jsonata_only(&["Arguments", "Output"]);
+    let assign = match kind {
+        StateType::Succeed | StateType::Fail => None,
+        _ => fields.assign(),
+    };
+    if path {
+        fields.jsonata_only(&["Arguments", "Output"]);
+        if kind == StateType::Map {
+            fields.jsonata_only(&["Items"]);
+        }
+    }
     fields.end();
-    work.map(|work| State { flow, next, work })
+    work.map(|work| State {
+        flow,
+        assign,
+        jsonata,
+        next,
+        work,
+    })
 }
 
 fn kind(fields: &mut Fields<'_, '_>) -> Option<StateType> {
@@ -103,6 +119,9 @@ fn flow(fields: &mut Fields<'_, '_>, kind: StateType) -> Flow {
         result_path: Some(ReferencePath::whole()),
         output_path: Some(Query::whole()),
     };
+    if fields.language == Language::Jsonata {
+        return flow;
+    }
     if kind != StateType::Fail {
         flow.input_path = fields.data_path("InputPath");
         flow.output_path = fields.data_path("OutputPath");
@@ -124,7 +143,7 @@ fn flow(fields: &mut Fields<'_, '_>, kind: StateType) -> Flow {
 
 fn task(fields: &mut Fields<'_, '_>, reading: &Reading) -> Option<Work> {
     fields.require(&["Resource"]);
-    fields.unsupported(&["Credentials"]);
+    credentials(fields);
     let resource = fields.string("Resource");
     let unfit = resource
         .filter(|_| reading.kind == MachineType::Express)
@@ -192,17 +211,40 @@ fn unfit_for_express(resource: &str) -> Option<&'static str> {
     }
 }
 
+/// Roles are not assumed; a field without its role is refused as AWS refuses it.
+fn credentials(fields: &mut Fields<'_, '_>) {
+    let Some(value) = fields.value("Credentials") else {
+        return;
+    };
+    if value.get("RoleArn").or_else(|| value.get("RoleArn.$")).is_some() {
+        fields.unsupported(&["Credentials"]);
+    } else {
+        let at = fields.at("Credentials");
+        let message = "The field 'RoleArn' is required but was missing";
+        fields.findings.schema(at, message);
+    }
+}
+
 /// The parameters of an optimised integration, which are those of the call it makes.
 fn invocation(fields: &mut Fields<'_, '_>, required: &[&str], known: &[&str]) {
-    let at = fields.at("Parameters");
-    let Some(parameters) = fields.value("Parameters").and_then(Value::as_object) else {
+    let name = match fields.language {
+        Language::JsonPath => "Parameters",
+        Language::Jsonata if fields.holds_expression("Arguments") => return,
+        Language::Jsonata => "Arguments",
+    };
+    let at = fields.at(name);
+    let Some(parameters) = fields.value(name).and_then(Value::as_object) else {
         let at = fields.here();
         fields
             .findings
-            .schema(at, "These fields are required: [Parameters]");
+            .schema(at, format!("These fields are required: [{name}]"));
         return;
     };
-    let plain = |name: &String| name.strip_suffix(".$").unwrap_or(name).to_owned();
+    let path = fields.language == Language::JsonPath;
+    let plain = |name: &String| match name.strip_suffix(".$") {
+        Some(plain) if path => plain.to_owned(),
+        _ => name.clone(),
+    };
     for wanted in required {
         if !parameters.keys().any(|name| plain(name) == *wanted) {
             fields
@@ -244,17 +286,34 @@ fn parallel(fields: &mut Fields<'_, '_>, reading: &mut Reading) -> Option<Work> 
 }
 
 fn until(fields: &mut Fields<'_, '_>) -> Option<Until> {
-    const WAYS: [&str; 4] = ["Seconds", "SecondsPath", "Timestamp", "TimestampPath"];
-    fields.only_one(&WAYS);
-    if !WAYS.iter().any(|way| fields.has(way)) {
+    const PATH: [&str; 4] = ["Seconds", "SecondsPath", "Timestamp", "TimestampPath"];
+    const JSONATA: [&str; 2] = ["Seconds", "Timestamp"];
+    let ways: &[&str] = match fields.language {
+        Language::JsonPath => &PATH,
+        Language::Jsonata => &JSONATA,
+    };
+    fields.only_one(ways);
+    if !ways.iter().any(|way| fields.has(way)) {
         let at = fields.here();
         fields.findings.schema(
             at,
-            format!("One of these fields is required: [{}]", WAYS.join(", ")),
+            format!("One of these fields is required: [{}]", ways.join(", ")),
         );
     }
+    if fields.language == Language::Jsonata {
+        if fields.holds_expression("Seconds") {
+            return fields.expression("Seconds").map(Until::SecondsQuery);
+        }
+        if fields.holds_expression("Timestamp") {
+            return fields.expression("Timestamp").map(Until::TimestampQuery);
+        }
+    }
     let seconds = fields.integer("Seconds", 0, LONGEST_SECONDS).map(Until::Seconds);
-    let seconds_path = fields.path("SecondsPath").map(Until::SecondsPath);
+    let path = fields.language == Language::JsonPath;
+    let seconds_path = path
+        .then(|| fields.path("SecondsPath"))
+        .flatten()
+        .map(Until::SecondsPath);
     let timestamp = fields.string("Timestamp").and_then(|text| {
         let moment = compare::timestamp(text);
         if moment.is_none() {
@@ -265,31 +324,34 @@ fn until(fields: &mut Fields<'_, '_>) -> Option<Until> {
         }
         moment.map(Until::Timestamp)
     });
-    let timestamp_path = fields.path("TimestampPath").map(Until::TimestampPath);
+    let timestamp_path = path
+        .then(|| fields.path("TimestampPath"))
+        .flatten()
+        .map(Until::TimestampPath);
     seconds.or(seconds_path).or(timestamp).or(timestamp_path)
 }
 
 fn text(fields: &mut Fields<'_, '_>, name: &'static str, path: &'static str) -> Option<Text> {
+    if fields.holds_expression(name) {
+        return fields.expression(name).map(Text::Query);
+    }
+    if fields.language == Language::Jsonata {
+        return fields.string(name).map(|text| Text::Fixed(text.to_owned()));
+    }
     fields.only_one(&[name, path]);
     let fixed = fields.string(name).map(|text| Text::Fixed(text.to_owned()));
     let text = fields.string(path);
-    let from_path = text.and_then(|text| match Expression::parse(text) {
-        Ok(expression) => Some(Text::Path {
+    let from_path = text.and_then(|text| {
+        let expression = Expression::parse(text).ok();
+        if expression.is_none() {
+            let at = fields.at(path);
+            let message = "Value is not a Reference Path or an intrinsic function";
+            fields.findings.schema(at, message);
+        }
+        expression.map(|expression| Text::Path {
             field: path,
             expression,
-        }),
-        Err(why) => {
-            let at = fields.at(path);
-            match why {
-                InvalidPath::Syntax => fields
-                    .findings
-                    .schema(at, "Value is not a Reference Path or an intrinsic function"),
-                InvalidPath::Variable => fields
-                    .findings
-                    .unsupported(at, "Variables are not supported by this interpreter"),
-            }
-            None
-        }
+        })
     });
     fixed.or(from_path)
 }

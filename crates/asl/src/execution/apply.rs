@@ -12,6 +12,7 @@ use super::{Execution, later};
 use crate::definition::{Definition, MachineId};
 use crate::interface::{Identity, Status, TaskId};
 use crate::journal::{BranchId, Entry, Event};
+use crate::variables::Variables;
 
 impl Execution {
     /// What ExecutionStarted adds up to.
@@ -30,6 +31,7 @@ impl Execution {
             },
             // AWS shows the first state's event without a predecessor.
             prev: 0,
+            variables: Variables::default(),
         };
         let mut ready = Ready::default();
         ready.push(BranchId::ROOT);
@@ -119,13 +121,22 @@ impl Execution {
                     state: name.clone(),
                     kind: *kind,
                     entered_id: entry.id,
+                    before: entry.prev,
+                    given_up: false,
                     entered: entry.at,
                     input: input.clone(),
+                    variables: branch.variables.clone(),
                     retries: Vec::new(),
                     phase: Phase::Begin,
                 }));
             }
-            Event::StateExited { output, next, .. } => {
+            Event::StateExited {
+                output,
+                assigned,
+                next,
+                ..
+            } => {
+                branch.variables.assign(assigned);
                 let output = output.clone();
                 branch.at = match next {
                     Some(next) => At::Arriving {
@@ -145,6 +156,11 @@ impl Execution {
                 task.map(|task| self.tasks.remove(&task));
                 self.forget(&below);
             }
+            Event::EvaluationFailed {
+                location, failure, ..
+            } => branch
+                .visit_mut()?
+                .evaluation_failed(location.as_deref(), failure, entry.id),
             Event::StateFailed { failure } => {
                 branch.visit_mut()?.phase = Phase::Failed(failure.clone());
             }

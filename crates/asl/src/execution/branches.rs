@@ -8,6 +8,7 @@ use super::Execution;
 use super::state::{At, Branch, Failed, Phase};
 use crate::definition::Work;
 use crate::journal::{BranchId, Failure};
+use crate::variables::Variables;
 
 impl Execution {
     pub(super) fn fail_branch(&mut self, id: BranchId, failure: &Failure) -> Result<(), String> {
@@ -53,7 +54,7 @@ impl Execution {
         else {
             return Err("the state is no Parallel".into());
         };
-        let prev = branch.prev;
+        let (prev, variables) = (branch.prev, visit.variables.clone());
         let mut children = Vec::with_capacity(machines.len());
         for &machine in machines {
             let child = BranchId(self.next_branch);
@@ -78,6 +79,7 @@ impl Execution {
                     machine,
                     at,
                     prev,
+                    variables: Variables::inside(&variables),
                 },
             );
             children.push(child);

@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 use jiff::Timestamp;
 
 use super::Execution;
+use super::jsonata::Moment;
 use super::state::{At, Branch, Phase, Visit};
 use crate::context::Context;
 use crate::definition::State;
@@ -32,7 +33,7 @@ impl Execution {
                 children,
             }) => (children.iter().find_map(|child| self.to_abort(*child)))
                 .unwrap_or((id, Event::ParallelFailed)),
-            Some(Phase::Mapping(mapping)) => self.decide_on_map(id, mapping, random),
+            Some(Phase::Mapping(mapping)) => self.decide_on_map(id, mapping, now, random),
             _ => (id, self.decide_on(id, now, random)),
         }
     }
@@ -74,9 +75,17 @@ impl Execution {
         random: &mut dyn Randomness,
     ) -> Event {
         match &visit.phase {
-            Phase::Begin => self.begin(visit, state, now, random),
-            Phase::Result(result) => self.exit(visit, state, result.clone(), random),
-            Phase::Failed(failure) => super::failing::failed(branch, visit, state, failure, now, random),
+            Phase::Begin => match &state.jsonata {
+                None => self.begin(visit, state, now, random),
+                Some(jsonata) => self.begin_jsonata(visit, state, jsonata, &mut Moment { now, random }),
+            },
+            Phase::Result(result) => match &state.jsonata {
+                None => self.exit(visit, state, result.clone(), random),
+                Some(jsonata) => {
+                    self.exit_jsonata(visit, state, jsonata, Some(result), &mut Moment { now, random })
+                }
+            },
+            Phase::Failed(failure) => self.failed(branch, visit, state, failure, now, random),
             Phase::Branching { .. } => Event::ParallelSucceeded,
             Phase::Waiting { .. } | Phase::BackingOff { .. } | Phase::Running(_) | Phase::Mapping(_) => {
                 unreachable!("a branch that waits is not ready")
@@ -102,6 +111,7 @@ impl Execution {
             retries: visit.retry_count(),
             item: None,
             token,
+            variables: &visit.variables,
             built: OnceCell::new(),
             built_item: OnceCell::new(),
         }
@@ -118,6 +128,13 @@ impl Execution {
                 .map(|visit| &visit.phase),
         ) {
             (Event::ExecutionTimedOut | Event::ExecutionAborted { .. }, _) => 0,
+            // AWS evaluates most states as it enters them: the failure has the same predecessor as the entering.
+            (Event::EvaluationFailed { .. }, Some(Phase::Begin)) => self
+                .branches
+                .get(&id)
+                .and_then(Branch::visit)
+                .filter(|visit| visit.kind != StateType::Wait && visit.entered_id == latest(&id))
+                .map_or_else(|| latest(&id), |visit| visit.before),
             (Event::ParallelSucceeded, Some(Phase::Branching { children, .. })) => {
                 children.iter().map(latest).max().unwrap_or(0)
             }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::Execution;
+use super::jsonata::Moment;
 use super::state::Phase;
 use crate::interface::TaskId;
 use crate::journal::{BranchId, Event, Failure};
@@ -36,7 +37,7 @@ impl Execution {
     }
 
     /// The entry for something that is due.
-    pub(super) fn fire(&self, due: &Due, random: &mut dyn Randomness) -> (BranchId, Event) {
+    pub(super) fn fire(&self, due: &Due, now: Timestamp, random: &mut dyn Randomness) -> (BranchId, Event) {
         let Due::Branch(id) = due else {
             return (BranchId::ROOT, Event::ExecutionTimedOut);
         };
@@ -51,7 +52,12 @@ impl Execution {
                 timed_out(task.id, task.resource.clone(), None, heartbeat)
             }
             _ => match self.state(branch, &visit.state) {
-                Some(state) => self.exit(visit, state, visit.input.clone(), random),
+                Some(state) => match &state.jsonata {
+                    None => self.exit(visit, state, visit.input.clone(), random),
+                    Some(jsonata) => {
+                        self.exit_jsonata(visit, state, jsonata, None, &mut Moment { now, random })
+                    }
+                },
                 None => super::decide::lost(&visit.state),
             },
         };

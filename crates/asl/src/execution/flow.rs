@@ -10,6 +10,7 @@ use crate::journal::{Event, Failure};
 use crate::limits;
 use crate::path::Miss;
 use crate::random::Randomness;
+use crate::template::Template;
 
 impl Execution {
     /// The input as the state's work sees it. `token` is the one in `$$.Task.Token`.
@@ -48,10 +49,68 @@ impl Execution {
         result: Value,
         random: &mut dyn Randomness,
     ) -> Event {
-        match self.output(visit, state, result, random) {
-            Ok(output) => leave(visit, output, state.next.clone()),
-            Err(failure) => visit.blame(failure),
-        }
+        let (assign, next) = (state.assign.as_ref(), state.next.clone());
+        self.exit_to(visit, state, result, assign, next, random)
+    }
+
+    /// The same, with what to assign and where to go.
+    pub(super) fn exit_to(
+        &self,
+        visit: &Visit,
+        state: &State,
+        result: Value,
+        assign: Option<&Template>,
+        next: Option<String>,
+        random: &mut dyn Randomness,
+    ) -> Event {
+        let assigned = match assign {
+            None => Ok(Map::new()),
+            Some(template) => self.assigned(visit, state, template, &result, random),
+        };
+        let left = assigned.and_then(|assigned| {
+            let output = self.output(visit, state, result, random)?;
+            Ok(leave(visit, output, assigned, next))
+        });
+        left.unwrap_or_else(|failure| visit.blame(failure))
+    }
+
+    /// What `Assign` gives. Its `$` is the result of the state's work; of those that have none, their effective input.
+    fn assigned(
+        &self,
+        visit: &Visit,
+        state: &State,
+        template: &Template,
+        result: &Value,
+        random: &mut dyn Randomness,
+    ) -> Result<Map<String, Value>, Failure> {
+        let effective = match state.work {
+            Work::Wait(_) | Work::Choice { .. } => {
+                Some(self.effective_input(visit, &state.flow, None, random)?)
+            }
+            _ => None,
+        };
+        let context = self.context(visit, None);
+        let mut scope = Scope {
+            input: effective.as_ref().unwrap_or(result),
+            context: &context,
+            random,
+            spent: 0,
+        };
+        let assigned = template.fill(&mut scope)?;
+        self.assign(visit, assigned)
+    }
+
+    /// `assigned`, an object, if a state may set these variables.
+    pub(super) fn assign(&self, visit: &Visit, assigned: Value) -> Result<Map<String, Value>, Failure> {
+        let Value::Object(assigned) = assigned else {
+            return Ok(Map::new());
+        };
+        let stored = self
+            .branches
+            .values()
+            .map(|branch| branch.variables.stored())
+            .sum();
+        visit.variables.check(assigned, stored, &visit.state)
     }
 
     fn output(
@@ -100,11 +159,17 @@ impl Execution {
     }
 }
 
-pub(super) fn leave(visit: &Visit, output: Value, next: Option<String>) -> Event {
+pub(super) fn leave(
+    visit: &Visit,
+    output: Value,
+    assigned: Map<String, Value>,
+    next: Option<String>,
+) -> Event {
     Event::StateExited {
         kind: visit.kind,
         name: visit.state.clone(),
         output,
+        assigned,
         next,
     }
 }

@@ -53,6 +53,8 @@ impl Amount {
     pub(crate) fn whole(&self, scope: &mut Scope<'_>) -> Result<u64, Failure> {
         match self {
             Self::Fixed(number) => Ok(number.as_u64().unwrap_or(0)),
+            // A JSONata state asks its own scope.
+            Self::Query { .. } => Ok(0),
             Self::Path { field, query } => {
                 let value = look_up(field, query, scope)?;
                 let number = value.as_i64().or_else(|| {

@@ -6,21 +6,34 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Execution;
 use super::flow::runtime;
-use super::state::{At, Branch, Failed, Visit};
+use super::jsonata::Moment;
+use super::state::{At, Branch, Visit};
 use crate::context::Item;
 use crate::definition::{Flow, Map, State, Work};
 use crate::expression::Scope;
 use crate::journal::{BranchId, Entry, Event, Failure};
+use crate::jsonata::Failed;
 use crate::limits;
 use crate::random::Randomness;
+use crate::variables::Variables;
 
 /// As many iterations of an inline Map run at once, at most.
 /// <https://docs.aws.amazon.com/step-functions/latest/dg/state-map-inline.html>
 const MOST_AT_ONCE: u64 = 40;
+
+/// How many iterations run at once, where MaxConcurrency says this.
+pub(super) fn at_once(concurrency: u64) -> u64 {
+    if concurrency == 0 {
+        MOST_AT_ONCE
+    } else {
+        concurrency.min(MOST_AT_ONCE)
+    }
+}
 
 /// A Map state at work.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,9 +51,11 @@ pub(super) struct Mapping {
     free: VecDeque<u64>,
     /// The last event that ended an iteration.
     latest: Option<u64>,
-    failed: Option<Failed>,
+    failed: Option<super::state::Failed>,
     /// The iteration that failed.
     failing: Option<BranchId>,
+    /// The failure is in the history, and so will be that of the Map.
+    shown: bool,
 }
 
 impl Mapping {
@@ -55,6 +70,7 @@ impl Mapping {
             latest: None,
             failed: None,
             failing: None,
+            shown: false,
         }
     }
 
@@ -79,12 +95,18 @@ impl Mapping {
 
     pub(super) fn fail(&mut self, failure: &Failure, prev: u64, failing: Option<BranchId>) {
         if self.failed.is_none() {
-            self.failed = Some(Failed {
+            self.failed = Some(super::state::Failed {
                 failure: failure.clone(),
                 prev,
             });
             self.failing = failing;
         }
+    }
+
+    /// An expression of the Map's own failed, at this event.
+    pub(super) fn fail_by_itself(&mut self, failure: &Failure, id: u64) {
+        self.fail(failure, id, None);
+        self.shown = true;
     }
 
     pub(super) fn failure(&self) -> Result<Failure, String> {
@@ -135,15 +157,10 @@ impl Execution {
             Some(amount) => amount.whole(&mut scope)?,
         };
         let (items, keyed) = map.items(&mut scope)?;
-        let concurrency = if concurrency == 0 {
-            MOST_AT_ONCE
-        } else {
-            concurrency.min(MOST_AT_ONCE)
-        };
         Ok(Event::MapStarted {
             items,
             keyed,
-            concurrency,
+            concurrency: at_once(concurrency),
         })
     }
 
@@ -166,6 +183,7 @@ impl Execution {
         &self,
         id: BranchId,
         mapping: &Mapping,
+        now: Timestamp,
         random: &mut dyn Randomness,
     ) -> (BranchId, Event) {
         if let Some(failed) = &mapping.failed {
@@ -175,6 +193,7 @@ impl Execution {
                 let failure = failed.failure.clone();
                 let event = match mapping.failing {
                     Some(_) => Event::MapFailed,
+                    None if mapping.shown => Event::MapFailed,
                     None => Event::StateFailed { failure },
                 };
                 (id, event)
@@ -186,9 +205,9 @@ impl Execution {
         let event = match mapping.next() {
             None => Event::MapSucceeded,
             Some((index, item)) => self
-                .iteration_input(visit, state, mapping, index, item, random)
+                .iteration_input(visit, state, mapping, index, item, &mut Moment { now, random })
                 .map_or_else(
-                    |failure| match visit.blame(failure) {
+                    |failed| match visit.blame_evaluation(failed) {
                         Event::StateFailed { failure } => Event::MapItemFailed { failure },
                         event => event,
                     },
@@ -216,14 +235,23 @@ impl Execution {
         mapping: &Mapping,
         index: usize,
         item: &Value,
-        random: &mut dyn Randomness,
-    ) -> Result<Value, Failure> {
+        moment: &mut Moment<'_>,
+    ) -> Result<Value, Failed> {
         let Work::Map(map) = &state.work else {
-            return Err(runtime(format!("The state '{}' is no Map.", visit.state)));
+            return Err(runtime(format!("The state '{}' is no Map.", visit.state)).into());
         };
+        if let Some(selector) = state
+            .jsonata
+            .as_ref()
+            .and_then(|jsonata| jsonata.arguments.as_ref())
+        {
+            let item = Item::of(index as u64, item, mapping.keyed);
+            return self.select_jsonata(visit, selector, item, moment);
+        }
         let Some(selector) = &map.selector else {
             return Ok(item.clone());
         };
+        let random = &mut *moment.random;
         let input = self.map_input(visit, &state.flow, random)?;
         let mut context = self.context(visit, None);
         context.item = Some(Item::of(index as u64, item, mapping.keyed));
@@ -233,7 +261,7 @@ impl Execution {
             random,
             spent: 0,
         })?;
-        limits::pass(selected, &visit.state)
+        Ok(limits::pass(selected, &visit.state)?)
     }
 
     /// What all iterations of a Map begin with, where ItemSelector makes it.
@@ -242,17 +270,23 @@ impl Execution {
         visit: &Visit,
         state: &State,
         mapping: &Mapping,
-        random: &mut dyn Randomness,
+        moment: &mut Moment<'_>,
     ) -> Option<Value> {
         let Work::Map(map) = &state.work else {
             return None;
         };
-        map.selector.as_ref()?;
+        let jsonata = state
+            .jsonata
+            .as_ref()
+            .and_then(|jsonata| jsonata.arguments.as_ref());
+        if map.selector.is_none() && jsonata.is_none() {
+            return None;
+        }
         let items = mapping.items.iter().enumerate();
         let selected =
-            items.map(|(index, item)| self.iteration_input(visit, state, mapping, index, item, random));
+            items.map(|(index, item)| self.iteration_input(visit, state, mapping, index, item, moment));
         selected
-            .collect::<Result<Vec<Value>, Failure>>()
+            .collect::<Result<Vec<Value>, Failed>>()
             .ok()
             .map(Value::Array)
     }
@@ -285,6 +319,7 @@ impl Execution {
             return Err("the state is no Map".into());
         };
         let machine = map.processor;
+        let variables = Variables::inside(&visit.variables);
         let start = self
             .definition
             .machine(machine)
@@ -313,6 +348,7 @@ impl Execution {
                 machine,
                 at,
                 prev: entry.id,
+                variables,
             },
         );
         self.ready.push(child);

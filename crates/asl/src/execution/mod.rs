@@ -12,6 +12,7 @@ mod failing;
 mod flow;
 mod happen;
 mod items;
+mod jsonata;
 mod mapping;
 mod ready;
 mod redrive;
@@ -213,7 +214,7 @@ impl Execution {
             let (branch, event) = if let Some(branch) = self.ready.first() {
                 self.decide(branch, turn.now, turn.random)
             } else if let Some((_, due)) = self.next_due().filter(|(at, _)| *at <= turn.now) {
-                self.fire(&due, turn.random)
+                self.fire(&due, turn.now, turn.random)
             } else {
                 return;
             };

@@ -161,6 +161,7 @@ fn fails(event: &Event) -> bool {
             | Event::TaskFailed { .. }
             | Event::TaskTimedOut { .. }
             | Event::StateFailed { .. }
+            | Event::EvaluationFailed { .. }
             | Event::StateAborted { .. }
             | Event::BranchFailed { .. }
             | Event::ParallelFailed

@@ -7,6 +7,7 @@ use crate::definition::MachineId;
 use crate::interface::{StartTask, TaskId};
 use crate::journal::{BranchId, Failure, StateType};
 use crate::resource::Resource;
+use crate::variables::Variables;
 
 pub(super) use super::mapping::Mapping;
 
@@ -21,6 +22,7 @@ pub(super) struct Branch {
     pub(super) at: At,
     /// The id of its latest event.
     pub(super) prev: u64,
+    pub(super) variables: Variables,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -43,8 +45,14 @@ pub(super) struct Visit {
     pub(super) state: String,
     pub(super) kind: StateType,
     pub(super) entered_id: u64,
+    /// The event before that.
+    pub(super) before: u64,
+    /// A catcher of it failed: nothing catches what happened.
+    pub(super) given_up: bool,
     pub(super) entered: Timestamp,
     pub(super) input: Value,
+    /// As they were when the state was entered: what it assigns is seen by the states after it.
+    pub(super) variables: Variables,
     /// How often each Retry rule was used.
     pub(super) retries: Vec<u32>,
     pub(super) phase: Phase,

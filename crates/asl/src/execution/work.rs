@@ -4,12 +4,12 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Execution;
-use super::flow::{leave, runtime};
+use super::flow::runtime;
 use super::later;
 use super::state::Visit;
-use crate::choice::{InvalidReference, Rule};
+use crate::choice::InvalidReference;
 use crate::compare;
-use crate::definition::{Flow, Seconds, State, Task, Text, Until, Work};
+use crate::definition::{Choice, Flow, Seconds, State, Task, Text, Until, When, Work};
 use crate::expression::{Query, Scope};
 use crate::journal::{Event, Failure};
 use crate::limits;
@@ -130,7 +130,8 @@ impl Execution {
         random: &mut dyn Randomness,
     ) -> Result<Option<u64>, Failure> {
         match seconds {
-            None => Ok(None),
+            // An expression has no place in a state of JSONPath.
+            None | Some(Seconds::Query(_)) => Ok(None),
             Some(Seconds::Fixed(seconds)) => Ok(Some(*seconds)),
             Some(Seconds::Path(query)) => {
                 let value = self.look_up(visit, flow, query, field, random)?;
@@ -152,6 +153,7 @@ impl Execution {
         match until {
             Until::Seconds(seconds) => Ok(later(now, *seconds)),
             Until::Timestamp(at) => Ok(super::to_millisecond(*at)),
+            Until::SecondsQuery(_) | Until::TimestampQuery(_) => Ok(now),
             Until::SecondsPath(query) => {
                 let value = self.look_up(visit, flow, query, "SecondsPath", random)?;
                 let seconds = positive(&value, 0).ok_or_else(|| no_long("SecondsPath", query, &value))?;
@@ -175,7 +177,7 @@ impl Execution {
         &self,
         visit: &Visit,
         state: &State,
-        choices: &[(Rule, String)],
+        choices: &[Choice],
         default: Option<&str>,
         random: &mut dyn Randomness,
     ) -> Result<Event, Failure> {
@@ -187,29 +189,27 @@ impl Execution {
             random,
             spent: 0,
         };
-        let mut next = None;
-        for (rule, target) in choices {
+        let mut chosen = None;
+        for choice in choices {
+            let When::Rule(rule) = &choice.when else {
+                continue;
+            };
             let held = rule.holds(&scope).map_err(|InvalidReference(path)| {
                 runtime(format!(
                     "Invalid path '{path}': The choice state's condition path references an invalid value."
                 ))
             })?;
             if held {
-                next = Some(target.as_str());
+                chosen = Some((choice.assign.as_ref(), choice.next.as_str()));
                 break;
             }
         }
-        let Some(next) = next.or(default) else {
-            return Err(Failure {
-                error: Some("States.NoChoiceMatched".into()),
-                cause: Some("No choice rule matched the input, and no Default is given.".into()),
-                also: None,
-            });
+        let default = default.map(|next| (state.assign.as_ref(), next));
+        let Some((assign, next)) = chosen.or(default) else {
+            return Err(no_choice());
         };
-        Ok(match self.exit(visit, state, Value::Null, random) {
-            Event::StateExited { output, .. } => leave(visit, output, Some(next.to_owned())),
-            failed => failed,
-        })
+        let next = Some(next.to_owned());
+        Ok(self.exit_to(visit, state, Value::Null, assign, next, random))
     }
 
     fn fail(
@@ -228,7 +228,7 @@ impl Execution {
             spent: 0,
         };
         let mut words = |text: Option<&Text>| match text {
-            None => Ok(None),
+            None | Some(Text::Query(_)) => Ok(None),
             Some(Text::Fixed(text)) => Ok(Some(text.clone())),
             Some(Text::Path { field, expression }) => {
                 let value = expression
@@ -250,6 +250,15 @@ impl Execution {
                 also: None,
             },
         })
+    }
+}
+
+/// The failure of a Choice none of whose rules holds.
+pub(super) fn no_choice() -> Failure {
+    Failure {
+        error: Some("States.NoChoiceMatched".into()),
+        cause: Some("No choice rule matched the input, and no Default is given.".into()),
+        also: None,
     }
 }
 

@@ -26,6 +26,17 @@ enum Argument {
 }
 
 impl Call {
+    /// Calls `visit` with every variable among its arguments.
+    pub(crate) fn variables(&self, visit: &mut impl FnMut(&str)) {
+        for argument in &self.arguments {
+            match argument {
+                Argument::Literal(_) => {}
+                Argument::Query(query) => query.variable().into_iter().for_each(&mut *visit),
+                Argument::Call(call) => call.variables(visit),
+            }
+        }
+    }
+
     pub(crate) fn evaluate(&self, scope: &mut Scope<'_>) -> Result<Value, Unevaluable> {
         let mut arguments = Vec::with_capacity(self.arguments.len());
         for argument in &self.arguments {

@@ -18,15 +18,15 @@ impl Call {
         if rest.is_empty() {
             Ok(call)
         } else {
-            Err(InvalidPath::Syntax)
+            Err(InvalidPath)
         }
     }
 
     fn parse_prefix(text: &str, depth: usize) -> Result<(Self, &str), InvalidPath> {
-        let (name, mut rest) = text.split_once('(').ok_or(InvalidPath::Syntax)?;
-        let function = Function::named(name).ok_or(InvalidPath::Syntax)?;
+        let (name, mut rest) = text.split_once('(').ok_or(InvalidPath)?;
+        let function = Function::named(name).ok_or(InvalidPath)?;
         if depth > DEEPEST {
-            return Err(InvalidPath::Syntax);
+            return Err(InvalidPath);
         }
         let mut arguments = Vec::new();
         rest = rest.trim_start();
@@ -40,13 +40,13 @@ impl Call {
                 if let Some(after) = after.strip_prefix(',') {
                     rest = after;
                 } else {
-                    rest = after.strip_prefix(')').ok_or(InvalidPath::Syntax)?;
+                    rest = after.strip_prefix(')').ok_or(InvalidPath)?;
                     break;
                 }
             }
         }
         if !function.takes(arguments.len()) {
-            return Err(InvalidPath::Syntax);
+            return Err(InvalidPath);
         }
         let template = usize::from(function == Function::Format);
         for argument in &mut arguments[template..] {
@@ -72,13 +72,13 @@ fn argument(text: &str, depth: usize) -> Result<(Argument, &str), InvalidPath> {
         Some('$') => Query::parse_prefix(text).map(|(query, rest)| (Argument::Query(query), rest)),
         Some('S') => Call::parse_prefix(text, depth + 1).map(|(call, rest)| (Argument::Call(call), rest)),
         _ => {
-            let end = text.find([',', ')', ' ']).ok_or(InvalidPath::Syntax)?;
-            let value: Value = serde_json::from_str(&text[..end]).map_err(|_| InvalidPath::Syntax)?;
+            let end = text.find([',', ')', ' ']).ok_or(InvalidPath)?;
+            let value: Value = serde_json::from_str(&text[..end]).map_err(|_| InvalidPath)?;
             match value {
                 Value::Null | Value::Bool(_) | Value::Number(_) => {
                     Ok((Argument::Literal(value), &text[end..]))
                 }
-                _ => Err(InvalidPath::Syntax),
+                _ => Err(InvalidPath),
             }
         }
     }
@@ -95,10 +95,10 @@ fn quoted(text: &str) -> Result<(String, &str), InvalidPath> {
             '\\' => match chars.next() {
                 Some((_, c @ ('{' | '}' | '\\'))) => plain.extend(['\\', c]),
                 Some((_, c @ '\'')) => plain.push(c),
-                _ => return Err(InvalidPath::Syntax),
+                _ => return Err(InvalidPath),
             },
             c => plain.push(c),
         }
     }
-    Err(InvalidPath::Syntax)
+    Err(InvalidPath)
 }

@@ -109,7 +109,7 @@ fn all(cursor: &mut Cursor<'_>, depth: usize) -> Result<Filter, InvalidPath> {
 
 fn one(cursor: &mut Cursor<'_>, depth: usize) -> Result<Filter, InvalidPath> {
     if depth > DEEPEST {
-        return Err(InvalidPath::Syntax);
+        return Err(InvalidPath);
     }
     cursor.spaces();
     let filter = if cursor.rest.starts_with('(') {
@@ -160,7 +160,7 @@ fn operand(cursor: &mut Cursor<'_>, depth: usize) -> Result<Operand, InvalidPath
             let word = cursor.take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '+' | '.'));
             serde_json::from_str(word)
                 .map(Operand::Literal)
-                .map_err(|_| InvalidPath::Syntax)
+                .map_err(|_| InvalidPath)
         }
     }
 }
@@ -173,6 +173,6 @@ fn path(cursor: &mut Cursor<'_>, depth: usize) -> Result<Path, InvalidPath> {
     if path.is_definite() {
         Ok(path)
     } else {
-        Err(InvalidPath::Syntax)
+        Err(InvalidPath)
     }
 }

@@ -6,14 +6,9 @@ use super::{Path, Segment};
 /// Longer paths are refused, so that following one takes bounded time.
 const MOST_SEGMENTS: usize = 200;
 
-/// Why text is no path.
+/// Text that is no path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum InvalidPath {
-    /// Not a path in any language of AWS's.
-    Syntax,
-    /// `$name`: a variable, which this interpreter does not have.
-    Variable,
-}
+pub(crate) struct InvalidPath;
 
 /// A cursor over a path, or over something that has paths in it.
 pub(super) struct Cursor<'t> {
@@ -32,11 +27,7 @@ impl<'t> Cursor<'t> {
     }
 
     pub(super) fn expect(&mut self, token: &str) -> Result<(), InvalidPath> {
-        if self.eat(token) {
-            Ok(())
-        } else {
-            Err(InvalidPath::Syntax)
-        }
+        if self.eat(token) { Ok(()) } else { Err(InvalidPath) }
     }
 
     pub(super) fn spaces(&mut self) {
@@ -59,7 +50,7 @@ impl<'t> Cursor<'t> {
         let quote = self
             .peek()
             .filter(|c| matches!(c, '\'' | '"'))
-            .ok_or(InvalidPath::Syntax)?;
+            .ok_or(InvalidPath)?;
         let mut text = String::new();
         let mut chars = self.rest.char_indices().skip(1).peekable();
         while let Some((at, c)) = chars.next() {
@@ -70,7 +61,7 @@ impl<'t> Cursor<'t> {
             let hidden = chars.next_if(|&(_, next)| c == '\\' && (next == quote || next == '\\'));
             text.push(hidden.map_or(c, |(_, next)| next));
         }
-        Err(InvalidPath::Syntax)
+        Err(InvalidPath)
     }
 
     pub(super) fn integer(&mut self) -> Result<Option<i64>, InvalidPath> {
@@ -78,7 +69,7 @@ impl<'t> Cursor<'t> {
         if digits.is_empty() {
             return Ok(None);
         }
-        digits.parse().map(Some).map_err(|_| InvalidPath::Syntax)
+        digits.parse().map(Some).map_err(|_| InvalidPath)
     }
 }
 
@@ -98,7 +89,7 @@ impl Path {
         if rest.is_empty() {
             Ok(path)
         } else {
-            Err(InvalidPath::Syntax)
+            Err(InvalidPath)
         }
     }
 
@@ -111,11 +102,11 @@ impl Path {
         let mut cursor = Cursor { rest: text };
         let mut segments = Vec::new();
         if cursor.peek().is_some_and(|c| c.is_alphanumeric() || c == '_') {
-            return Err(InvalidPath::Variable);
+            return Err(InvalidPath);
         }
         loop {
             if segments.len() > MOST_SEGMENTS {
-                return Err(InvalidPath::Syntax);
+                return Err(InvalidPath);
             }
             if cursor.eat("..") {
                 segments.push(Segment::Descend);
@@ -146,7 +137,7 @@ fn named(cursor: &mut Cursor<'_>) -> Result<Segment, InvalidPath> {
     }
     let name = cursor.take_while(|c| !ends_name(c));
     if name.is_empty() {
-        Err(InvalidPath::Syntax)
+        Err(InvalidPath)
     } else {
         Ok(Segment::Field(name.to_owned()))
     }
@@ -195,17 +186,17 @@ fn positions(cursor: &mut Cursor<'_>) -> Result<Segment, InvalidPath> {
         let step = usize::try_from(step)
             .ok()
             .filter(|&step| step > 0)
-            .ok_or(InvalidPath::Syntax)?;
+            .ok_or(InvalidPath)?;
         return Ok(Segment::Slice {
             from: first,
             to,
             step,
         });
     }
-    let mut indexes = vec![first.ok_or(InvalidPath::Syntax)?];
+    let mut indexes = vec![first.ok_or(InvalidPath)?];
     while cursor.eat(",") {
         cursor.spaces();
-        indexes.push(cursor.integer()?.ok_or(InvalidPath::Syntax)?);
+        indexes.push(cursor.integer()?.ok_or(InvalidPath)?);
         cursor.spaces();
     }
     Ok(if indexes.len() == 1 {
@@ -269,7 +260,7 @@ mod tests {
         ] {
             assert!(Path::parse(path).is_err(), "{path}");
         }
-        assert_eq!(Path::parse("name"), Err(InvalidPath::Variable));
+        assert_eq!(Path::parse("name"), Err(InvalidPath));
     }
 
     #[test]

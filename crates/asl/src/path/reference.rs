@@ -22,14 +22,14 @@ impl ReferencePath {
     }
 
     pub(crate) fn parse(text: &str) -> Result<Self, InvalidPath> {
-        let path = Path::parse(text.strip_prefix('$').ok_or(InvalidPath::Syntax)?)?;
+        let path = Path::parse(text.strip_prefix('$').ok_or(InvalidPath)?)?;
         let writable = |segment: &Segment| match segment {
             Segment::Field(_) => true,
             Segment::Index(index) => *index >= 0,
             _ => false,
         };
         if !path.segments.iter().all(writable) {
-            return Err(InvalidPath::Syntax);
+            return Err(InvalidPath);
         }
         Ok(Self {
             text: text.to_owned(),

@@ -95,6 +95,12 @@ pub(crate) fn machine(kinds: &[Kind], names: &mut usize) -> Value {
         let (this, next) = (first + n, first + n + 1);
         let later = |pick: u8| name(next + usize::from(pick) % (end + 1 - next));
         let mut state = match kind {
+            Kind::Pass if this % 2 == 1 => json!({
+                "Type": "Pass",
+                "QueryLanguage": "JSONata",
+                "Assign": {format!("v{this}"): "{% [$states.context.State.Name, $now()] %}"},
+                "Output": {"n": 2, "at": "{% $now() %}", "again": format!("{{% $exists($v{this}) %}}")}
+            }),
             Kind::Pass => {
                 json!({"Type": "Pass", "Parameters": {"n.$": "States.ArrayLength(States.Array(1, 2))", "in.$": "$$.State.Name"}})
             }

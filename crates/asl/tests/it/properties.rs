@@ -189,6 +189,67 @@ proptest! {
     }
 
     #[test]
+    fn any_expression_in_any_place(
+        words in prop::collection::vec(expression_word(), 0..14),
+        field in 0..7_usize,
+        input in json_value(),
+    ) {
+        let text = format!("{{% {} %}}", words.concat());
+        let (kind, name) = [
+            ("Pass", "Output"),
+            ("Pass", "Assign"),
+            ("Wait", "Seconds"),
+            ("Wait", "Timestamp"),
+            ("Task", "Arguments"),
+            ("Task", "TimeoutSeconds"),
+            ("Map", "Items"),
+        ][field];
+        let mut state = json!({"Type": kind, "Next": "E", name: text});
+        match kind {
+            "Pass" => state[name] = json!({"x": [text]}),
+            "Task" => state["Resource"] = json!("arn:aws:lambda:us-east-1:111111111111:function:f"),
+            "Map" => state["ItemProcessor"] = json!({"StartAt": "I", "States": {"I": {"Type": "Succeed"}}}),
+            _ => {}
+        }
+        let choice = json!({"Type": "Choice", "Choices": [{"Condition": text, "Output": text, "Next": "F"}], "Default": "F"});
+        let states = json!({"S": state, "E": choice, "F": {"Type": "Fail", "Cause": text}});
+        run_to_rest(&json!({"QueryLanguage": "JSONata", "StartAt": "S", "States": states}), &input);
+    }
+
+    #[test]
+    fn any_whole_expression_ends(output in expression(), assign in expression(), input in json_value()) {
+        let state = json!({
+            "Type": "Pass",
+            "Assign": {"x": format!("{{% {assign} %}}")},
+            "Output": format!("{{% {output} %}}"),
+            "End": true
+        });
+        let definition = json!({"QueryLanguage": "JSONata", "StartAt": "S", "States": {"S": state}});
+        let definition = match Definition::parse(&definition.to_string()) {
+            Ok(definition) => Arc::new(definition),
+            Err(why) => {
+                // A regular expression may stand only where JSONata's grammar lets a `/` begin one.
+                prop_assert!(why.diagnostics.iter().all(|one| one.code == "INVALID_JSONATA_EXPRESSION"), "{:?}", why);
+                return Ok(());
+            }
+        };
+        let run = || {
+            let (execution, step) = Execution::start(definition.clone(), identity(), &input.to_string(), begin(), &mut Numbered(0)).unwrap();
+            (execution, step.entries)
+        };
+        let (execution, journal) = run();
+        prop_assert!(execution.status() != &Status::Running);
+        prop_assert_eq!(&run().1, &journal, "the same time and randomness give the same journal");
+        prop_assert_eq!(&Execution::replay(definition.clone(), &journal).unwrap(), &execution);
+    }
+
+    #[test]
+    fn any_text_for_an_expression(text in any::<String>()) {
+        let state = json!({"Type": "Pass", "Output": format!("{{%{text}%}}"), "End": true});
+        run_to_rest(&json!({"QueryLanguage": "JSONata", "StartAt": "S", "States": {"S": state}}), &json!({}));
+    }
+
+    #[test]
     fn a_good_definition_with_anything_anywhere(
         kinds in prop::collection::vec(kind(), 1..4),
         at in prop::collection::vec(any::<u8>(), 1..8),
@@ -229,6 +290,178 @@ fn run_to_rest(definition: &Value, input: &Value) {
     }
 }
 
+/// A whole expression of JSONata.
+fn expression() -> impl Strategy<Value = String> {
+    let leaf = prop::sample::select(vec![
+        "$states.input",
+        "$states.input.a",
+        "$states.input.n[0]",
+        "$states.context.State.Name",
+        "$x",
+        "1",
+        "-0.5",
+        "1e300",
+        "'ä'",
+        "''",
+        "null",
+        "true",
+        "[]",
+        "{}",
+        "[1..9]",
+        "$now()",
+        "$random()",
+        "$uuid()",
+        "$millis()",
+        "$sum",
+        "/b+/",
+    ])
+    .prop_map(str::to_owned);
+    leaf.prop_recursive(4, 24, 3, |inner| {
+        let one = prop::sample::select(vec![
+            "[%]",
+            "{'k': %}",
+            "-(%)",
+            "$string(%)",
+            "$number(%)",
+            "$count(%)",
+            "$sum(%)",
+            "$distinct(%)",
+            "$keys(%)",
+            "$sort(%)",
+            "$reverse(%)",
+            "$merge(%)",
+            "$type(%)",
+            "$exists(%)",
+            "$length(%)",
+            "$uppercase(%)",
+            "$parse($string(%))",
+            "$not(%)",
+            "(%).a",
+            "(%).*",
+            "(%).**",
+            "(%)[0]",
+            "(%)[]",
+            "(%)^($)",
+            "(%){'k': $}",
+            "(% ~> |$|{'z': 1}|)",
+            "$spread(%)",
+            "$flatten(%)",
+            "$map(%, function($v, $i) { [$v, $i] })",
+            "$filter(%, function($v) { $v != 1 })",
+            "$each(%, function($v, $k) { $k })",
+            "$reduce(%, function($a, $b) { [$a, $b] })",
+            "($f := function($n) { $n > 5 ? $n : $f($n + 1) }; [$f(1), %])",
+            "$hash($string(%), 'SHA-256')",
+            "$partition([%], 2)",
+            "$formatNumber(%, '#.0')",
+            "$fromMillis(%)",
+            "$base64encode(%)",
+        ]);
+        let two = prop::sample::select(vec![
+            "(% + %)",
+            "(% / %)",
+            "(% & %)",
+            "(% = %)",
+            "(% < %)",
+            "(% in %)",
+            "(% and %)",
+            "[%, %]",
+            "{'a': %, 'b': %}",
+            "[%..%]",
+            "$append(%, %)",
+            "$lookup(%, %)",
+            "$join(%, %)",
+            "$split(%, %)",
+            "$contains(%, %)",
+            "$pad(%, %)",
+            "$range(%, %, 2)",
+            "(% ? % : 0)",
+            "($y := %; %)",
+            "$zip(%, %)",
+            "$power(%, %)",
+            "(%)[%]",
+            "$substring(%, %)",
+        ]);
+        prop_oneof![
+            (one, inner.clone()).prop_map(|(form, a)| form.replacen('%', &a, 1)),
+            (two, inner.clone(), inner).prop_map(|(form, a, b)| {
+                let (before, rest) = form.split_once('%').unwrap();
+                let (between, after) = rest.split_once('%').unwrap_or((rest, ""));
+                format!("{before}{a}{between}{b}{after}")
+            }),
+        ]
+    })
+}
+
+/// A piece of JSONata; most of what comes of joining some can be read.
+fn expression_word() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "$states.input",
+        "$states.context",
+        "$x",
+        ".a",
+        ".n[0]",
+        "[0]",
+        "[$ > 1]",
+        "[]",
+        "*",
+        "**",
+        "%",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        "{'a': ",
+        ",",
+        ";",
+        " + ",
+        " - ",
+        " * ",
+        " / ",
+        " & ",
+        " = ",
+        " < ",
+        " in ",
+        " and ",
+        "..",
+        " ? ",
+        " : ",
+        " ~> ",
+        " := ",
+        "1",
+        "-1",
+        "1e300",
+        "0.5",
+        "'ä'",
+        "null",
+        "true",
+        "/a+/",
+        "$map(",
+        "$sum(",
+        "$string(",
+        "$range(1, 9, 2)",
+        "$partition([1, 2, 3], 2)",
+        "$hash('a', 'MD5')",
+        "$uuid()",
+        "$random(1)",
+        "$parse('[1]')",
+        "$now()",
+        "function($v) {",
+        "$distinct(",
+        "$count(",
+        "^(",
+        "@$i",
+        "#$i",
+        "|$|{}|",
+        "$sort(",
+        "$keys(",
+        "$merge(",
+        "$eval('1')",
+    ])
+}
+
 fn json_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -243,6 +476,9 @@ fn json_value() -> impl Strategy<Value = Value> {
             Just("States.UUID()"),
             Just("Pass"),
             Just("Map"),
+            Just("JSONata"),
+            Just("{% $states.input %}"),
+            Just("{% 1"),
             Just("a")
         ]
         .prop_map(Value::from),
@@ -255,7 +491,10 @@ fn json_value() -> impl Strategy<Value = Value> {
             Just("Next"),
             Just("States"),
             Just("n"),
-            Just("Retry")
+            Just("Retry"),
+            Just("QueryLanguage"),
+            Just("Assign"),
+            Just("Output")
         ];
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),

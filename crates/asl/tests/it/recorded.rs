@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::driver::Driver;
 
 /// How many of the core cases pass. It may rise, never fall.
-const PASSING: usize = 421;
+const PASSING: usize = 516;
 
 /// Text that stands for anything, besides what a case names itself.
 const WILD: [&str; 10] = [

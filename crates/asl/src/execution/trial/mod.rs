@@ -32,6 +32,8 @@ pub struct Conditions {
     pub input: Value,
     /// The context object.
     pub context: Value,
+    /// The variables that the state finds.
+    pub variables: Map<String, Value>,
     /// What stands in for the state's work.
     pub mock: Option<Mock>,
     /// How often the Retry rule that applies was used before.
