@@ -97,7 +97,6 @@ mod limits;
 mod map_run;
 mod path;
 mod random;
-mod references;
 mod resource;
 mod retry;
 mod template;
@@ -111,5 +110,4 @@ pub use interface::{Command, Happened, Identity, Refused, StartTask, Status, Ste
 pub use journal::{BranchId, Entry, Event, Failure, StateType};
 pub use map_run::{Batch, Export, Format, MapRun, Results, Source, Transformation};
 pub use random::Randomness;
-pub use references::variable_references;
 pub use resource::{Pattern, Resource, UnknownResource};

@@ -117,12 +117,13 @@ fn description(arn: &str, name: &str, revision: &Revision, all_data: bool) -> Ma
         answer.insert("revisionId".to_owned(), revision_id.as_str().into());
     }
     settings::show(&revision.settings, &mut answer);
-    let references = asl::variable_references(definition);
+    let parsed = asl::Definition::parse(definition);
+    let references: Map<String, Value> = parsed
+        .iter()
+        .flat_map(asl::Definition::variable_references)
+        .map(|(state, names)| (state.clone(), names.iter().cloned().collect()))
+        .collect();
     if !references.is_empty() {
-        let references: Map<String, Value> = references
-            .into_iter()
-            .map(|(state, names)| (state, names.into()))
-            .collect();
         answer.insert("variableReferences".to_owned(), references.into());
     }
     answer

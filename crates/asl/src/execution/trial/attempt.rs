@@ -6,12 +6,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 use super::{Conditions, Mock, Progress, Trial, Tried, Verdict};
-use crate::definition::{State, Work};
+use crate::definition::{Amount, State, Work};
+use crate::execution::jsonata::{Moment, before};
 use crate::execution::state::{At, Branch, Phase, Visit};
 use crate::execution::{Execution, Turn, to_millisecond};
 use crate::expression::Scope;
 use crate::interface::{Command, Happened, Identity, Step};
 use crate::journal::{BranchId, Event, Failure, StateType};
+use crate::jsonata;
 use crate::random::Randomness;
 use crate::retry;
 
@@ -22,6 +24,7 @@ pub struct Attempt {
     execution: Execution,
     mock: Option<Mock>,
     failed_iterations: Option<u64>,
+    variables: Map<String, Value>,
     seen: Map<String, Value>,
 }
 
@@ -38,6 +41,7 @@ impl Attempt {
         let Conditions {
             input,
             context,
+            variables,
             mock,
             retries,
             failed_iterations,
@@ -48,6 +52,7 @@ impl Attempt {
         execution.given_context = Some(Box::new(context));
         if let Some(root) = execution.branches.get_mut(&BranchId::ROOT) {
             root.machine = trial.machine;
+            root.variables.assign(&variables);
             root.at = At::Arriving {
                 state: trial.state.clone(),
                 input,
@@ -59,6 +64,7 @@ impl Attempt {
             execution,
             mock,
             failed_iterations,
+            variables,
             seen,
         };
         let progress = attempt.go_on(None, Some(retries), now, random);
@@ -93,7 +99,10 @@ impl Attempt {
         let commands = std::mem::take(&mut turn.step.commands);
         self.seen = watcher.seen;
         match verdict {
-            Some((verdict, details)) => Progress::Over(self.tried(verdict, details, random)),
+            Some((verdict, details)) => {
+                let mut moment = Moment { now, random };
+                Progress::Over(self.tried(verdict, details, &mut moment))
+            }
             None => Progress::Running {
                 start: commands
                     .into_iter()
@@ -114,13 +123,16 @@ impl Attempt {
             let (branch, event) = if let Some(branch) = execution.ready.first() {
                 execution.decide(branch, turn.now, turn.random)
             } else if let Some((_, due)) = execution.next_due().filter(|(at, _)| *at <= turn.now) {
-                execution.fire(&due, turn.random)
+                execution.fire(&due, turn.now, turn.random)
             } else {
                 return None;
             };
             if branch == BranchId::ROOT
                 && let Some(verdict) = self.verdict(&event, turn.now)
             {
+                if let Event::StateExited { assigned, .. } = event {
+                    self.variables.extend(assigned);
+                }
                 return Some(verdict);
             }
             self.execution.record(branch, event, turn);
@@ -129,7 +141,10 @@ impl Attempt {
                 if let (Some(retries), true) = (retries, visit.retries.is_empty()) {
                     visit.retries = vec![retries; rules];
                 }
-                self.put_in_mock(turn.random);
+                self.put_in_mock(&mut Moment {
+                    now: turn.now,
+                    random: turn.random,
+                });
             }
         }
     }
@@ -145,7 +160,7 @@ impl Attempt {
     }
 
     /// Puts what was given in the place of the state's work, once that would begin.
-    fn put_in_mock(&mut self, random: &mut dyn Randomness) {
+    fn put_in_mock(&mut self, moment: &mut Moment<'_>) {
         let at_work = self.visit_mut().is_some_and(|visit| {
             !matches!(
                 visit.phase,
@@ -165,11 +180,11 @@ impl Attempt {
             .and_then(Branch::visit);
         if let (Some(visit), Some(state)) = (visiting, self.trial.state())
             && let Phase::Mapping(mapping) = &visit.phase
-            && let Some(selected) = self.execution.selected(visit, state, mapping, random)
+            && let Some(selected) = self.execution.selected(visit, state, mapping, moment)
         {
-            random.watch("afterItemSelector", &selected);
+            moment.random.watch("afterItemSelector", &selected);
         }
-        let exceeded = self.exceeds_tolerance(&mock, random);
+        let exceeded = self.exceeds_tolerance(&mock, moment);
         let (is_task, below) = match self.visit_mut() {
             Some(visit) => (visit.kind == StateType::Task, visit.phase.children()),
             None => return,
@@ -177,7 +192,7 @@ impl Attempt {
         self.execution.forget(&below);
         self.execution.tasks.clear();
         if let (Mock::Result(result), true) = (&mock, is_task) {
-            random.watch("result", result);
+            moment.random.watch("result", result);
         }
         if let Some(visit) = self.visit_mut() {
             visit.phase = match mock {
@@ -268,11 +283,15 @@ impl Attempt {
             .position(|rule| retry::names(&rule.errors, failure, from_branch))
     }
 
-    fn tried(&mut self, verdict: Verdict, details: Map<String, Value>, random: &mut dyn Randomness) -> Tried {
+    fn tried(&mut self, verdict: Verdict, details: Map<String, Value>, moment: &mut Moment<'_>) -> Tried {
         let mut inspection = std::mem::take(&mut self.seen);
         let shown = self.trial.state().map(shown).unwrap_or_default();
         inspection.retain(|name, _| shown.contains(&name.as_str()));
-        inspection.extend(self.map_numbers(random));
+        inspection.extend(self.map_numbers(moment));
+        if !self.variables.is_empty() {
+            let variables = Value::Object(std::mem::take(&mut self.variables));
+            inspection.insert("variables".into(), variables.to_string().into());
+        }
         if !details.is_empty() {
             inspection.insert("errorDetails".into(), details.into());
         }
@@ -280,10 +299,10 @@ impl Attempt {
     }
 
     /// The numbers of a Map, as TestState names them. Thresholds are there where the state names any.
-    fn map_numbers(&self, random: &mut dyn Randomness) -> Map<String, Value> {
+    fn map_numbers(&self, moment: &mut Moment<'_>) -> Map<String, Value> {
         let mut numbers = Map::new();
-        let (Some(Work::Map(map)), Some(visit)) = (
-            self.trial.state().map(|state| &state.work),
+        let (Some(state), Some(visit)) = (
+            self.trial.state(),
             self.execution
                 .branches
                 .get(&BranchId::ROOT)
@@ -291,16 +310,25 @@ impl Attempt {
         ) else {
             return numbers;
         };
-        let context = self.execution.context(visit, None);
-        let mut scope = Scope {
-            input: &visit.input,
-            context: &context,
-            random,
-            spent: 0,
+        let Work::Map(map) = &state.work else {
+            return numbers;
         };
-        let concurrency = map.concurrency.as_ref().map(|amount| amount.whole(&mut scope));
-        let concurrency = concurrency.and_then(Result::ok).unwrap_or(0);
-        numbers.insert("maxConcurrency".into(), concurrency.into());
+        let context = self.execution.context(visit, None);
+        let mut number = |amount: &Amount| -> Option<Value> {
+            if state.jsonata.is_some() {
+                let mut scope = jsonata::Scope::new(before(visit), &context, moment.now, moment.random);
+                return scope.amount(amount).ok();
+            }
+            let mut scope = Scope {
+                input: &visit.input,
+                context: &context,
+                random: &mut *moment.random,
+                spent: 0,
+            };
+            amount.whole(&mut scope).ok().map(Value::from)
+        };
+        let concurrency = map.concurrency.as_ref().and_then(&mut number);
+        numbers.insert("maxConcurrency".into(), concurrency.unwrap_or(0.into()));
         let Some(distributed) = &map.distributed else {
             return numbers;
         };
@@ -308,8 +336,8 @@ impl Attempt {
             ("toleratedFailureCount", &distributed.tolerated_count),
             ("toleratedFailurePercentage", &distributed.tolerated_percentage),
         ] {
-            if let Some(Ok(number)) = amount.as_ref().map(|amount| amount.whole(&mut scope)) {
-                numbers.insert(name.into(), number.into());
+            if let Some(found) = amount.as_ref().and_then(&mut number) {
+                numbers.insert(name.into(), found);
             }
         }
         numbers
@@ -317,11 +345,11 @@ impl Attempt {
 
     /// Whether more iterations are taken to have failed than the Map tolerates. One that names no threshold tolerates
     /// them all here, as TestState has it.
-    fn exceeds_tolerance(&self, mock: &Mock, random: &mut dyn Randomness) -> bool {
+    fn exceeds_tolerance(&self, mock: &Mock, moment: &mut Moment<'_>) -> bool {
         let (Some(failed), Mock::Result(Value::Array(items))) = (self.failed_iterations, mock) else {
             return false;
         };
-        let numbers = self.map_numbers(random);
+        let numbers = self.map_numbers(moment);
         let threshold = |name: &str| numbers.get(name).and_then(Value::as_u64);
         let share = failed.saturating_mul(100);
         let all = u64::try_from(items.len()).unwrap_or(u64::MAX);
@@ -332,6 +360,13 @@ impl Attempt {
 
 /// Which of what was seen on the way TestState shows for a state.
 fn shown(state: &State) -> &'static [&'static str] {
+    if state.jsonata.is_some() {
+        return match &state.work {
+            Work::Task(_) => &["input", "afterArguments", "result"],
+            Work::Map(_) => &["input", "afterItemSelector"],
+            _ => &["input"],
+        };
+    }
     match &state.work {
         Work::Pass { result: Some(_) } => &["input", "result", "afterResultSelector", "afterResultPath"],
         Work::Pass { result: None } => &[

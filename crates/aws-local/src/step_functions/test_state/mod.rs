@@ -45,11 +45,8 @@ pub(super) async fn test_state(engine: &Arc<Engine>, request: &Request) -> Resul
     let given = request.text("input").unwrap_or("{}");
     input::check(given)?;
     let state_input: Value = serde_json::from_str(given).map_err(|error| input::invalid(&error))?;
-    if let Some(text) = request.text("variables")
-        && serde_json::from_str::<Map<String, Value>>(text).is_err()
-    {
-        return Err(invalid("Variables must be a valid JSON object"));
-    }
+    let variables: Map<String, Value> = serde_json::from_str(request.text("variables").unwrap_or("{}"))
+        .map_err(|_| invalid("Variables must be a valid JSON object"))?;
     let mock = mock::read(request, &trial)?;
     let configuration = request.get("stateConfiguration").unwrap_or(&Value::Null);
     let failed_iterations = mock::failed_iterations(configuration, kind, mock.as_ref())?;
@@ -67,6 +64,7 @@ pub(super) async fn test_state(engine: &Arc<Engine>, request: &Request) -> Resul
     let conditions = Conditions {
         input: state_input,
         context,
+        variables,
         mock,
         retries: configuration["retrierRetryCount"]
             .as_u64()
