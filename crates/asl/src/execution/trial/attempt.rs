@@ -350,11 +350,11 @@ impl Attempt {
             return false;
         };
         let numbers = self.map_numbers(moment);
-        let threshold = |name: &str| numbers.get(name).and_then(Value::as_u64);
-        let share = failed.saturating_mul(100);
-        let all = u64::try_from(items.len()).unwrap_or(u64::MAX);
+        let threshold = |name: &str| numbers.get(name).and_then(Value::as_f64);
+        #[expect(clippy::cast_precision_loss, reason = "numbers of iterations are far below")]
+        let (failed, all) = (failed as f64, items.len() as f64);
         threshold("toleratedFailureCount").is_some_and(|most| failed > most)
-            || threshold("toleratedFailurePercentage").is_some_and(|most| share > most.saturating_mul(all))
+            || threshold("toleratedFailurePercentage").is_some_and(|most| failed * 100.0 > most * all)
     }
 }
 
