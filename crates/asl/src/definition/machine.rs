@@ -35,7 +35,8 @@ pub(super) fn definition(text: &str) -> Result<Definition, InvalidDefinition> {
     let timeout_seconds = root(&value, &mut reading, &mut findings);
     findings.verdict(Some(Definition {
         timeout_seconds,
-        machines: reading.machines,
+        root: MachineId(0),
+        machines: reading.machines.into(),
     }))
 }
 
