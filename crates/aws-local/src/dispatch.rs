@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{Method, Request};
 
 use crate::error::Protocol;
+use crate::s3::{self, S3Call};
 
 /// What a request asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,6 +15,7 @@ pub(crate) enum Call {
         operation: String,
     },
     Lambda(LambdaCall),
+    S3(S3Call),
     Ses(SesCall),
     StepFunctions {
         operation: String,
@@ -54,6 +56,7 @@ impl Call {
             Call::Lambda(LambdaCall::Invoke { .. }) => ("Lambda", "Invoke"),
             Call::Lambda(LambdaCall::GetFunction { .. }) => ("Lambda", "GetFunction"),
             Call::Lambda(LambdaCall::ListFunctions) => ("Lambda", "ListFunctions"),
+            Call::S3(call) => ("S3", call.operation.name()),
             Call::Ses(SesCall::SendEmail) => ("SES", "SendEmail"),
             Call::Ses(SesCall::GetAccount) => ("SES", "GetAccount"),
             Call::Ses(SesCall::CreateEmailIdentity) => ("SES", "CreateEmailIdentity"),
@@ -70,6 +73,7 @@ impl Call {
         match self {
             Call::DynamoDb { .. } | Call::StepFunctions { .. } => Protocol::Json10,
             Call::Lambda(_) | Call::Ses(_) => Protocol::Rest,
+            Call::S3(_) => Protocol::RestXml,
             Call::Unsupported { protocol, .. } => *protocol,
         }
     }
@@ -79,6 +83,10 @@ impl Call {
 pub(crate) fn read(request: &Request<Bytes>) -> Call {
     if let Some(target) = header(request, "x-amz-target") {
         return by_target(request, target);
+    }
+    // Before any path is looked at: a bucket may be called v2, and its keys anything.
+    if s3::is_signed_for_s3(request, signed_service(request)) {
+        return by_bucket(request);
     }
     let path: Vec<String> = request
         .uri()
@@ -105,6 +113,7 @@ pub(crate) fn read(request: &Request<Bytes>) -> Call {
         (method, ["v2", "email", rest @ ..]) => {
             ses(method, rest).map_or_else(|| unsupported(request), Call::Ses)
         }
+        _ if s3::may_be_anonymous(request) => by_bucket(request),
         _ => unsupported(request),
     }
 }
@@ -122,6 +131,17 @@ fn ses(method: &Method, path: &[&str]) -> Option<SesCall> {
             identity: (*identity).to_owned(),
         }),
         _ => None,
+    }
+}
+
+fn by_bucket(request: &Request<Bytes>) -> Call {
+    match s3::read(request) {
+        Ok(call) => Call::S3(call),
+        Err(operation) => Call::Unsupported {
+            service: "S3".to_owned(),
+            operation,
+            protocol: Protocol::RestXml,
+        },
     }
 }
 
@@ -162,16 +182,10 @@ fn unsupported(request: &Request<Bytes>) -> Call {
             protocol: Protocol::Query,
         };
     }
-    let protocol = if service == "s3" {
-        Protocol::RestXml
-    } else {
-        Protocol::Rest
-    };
-    let operation = format!("{} {}", request.method(), request.uri().path());
     Call::Unsupported {
         service,
-        operation,
-        protocol,
+        operation: format!("{} {}", request.method(), request.uri().path()),
+        protocol: Protocol::Rest,
     }
 }
 
@@ -264,11 +278,27 @@ mod tests {
             call(request, "Action=GetCallerIdentity&Version=2011-06-15"),
             expected
         );
-        let request = Request::get("/bucket/key");
-        let Call::Unsupported { operation, .. } = call(request, "") else {
-            panic!("must be unsupported")
+        let signed = signed.replace("sts", "s3");
+        let request = Request::get("/bucket?policy").header("authorization", signed);
+        let expected = Call::Unsupported {
+            service: "S3".to_owned(),
+            operation: "GET of policy".to_owned(),
+            protocol: Protocol::RestXml,
         };
-        assert_eq!(operation, "GET /bucket/key");
+        assert_eq!(call(request, ""), expected);
+    }
+
+    #[test]
+    fn a_signature_for_s3_counts_more_than_the_path() {
+        let signed =
+            "AWS4-HMAC-SHA256 Credential=AKID/20261121/us-east-1/s3/aws4_request, SignedHeaders=host";
+        let request = Request::get("/v2/email/account").header("authorization", signed);
+        let expected = S3Call {
+            operation: s3::Operation::GetObject,
+            bucket: "v2".to_owned(),
+            key: "email/account".to_owned(),
+        };
+        assert_eq!(call(request, ""), Call::S3(expected));
     }
 
     #[test]

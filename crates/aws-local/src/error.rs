@@ -4,6 +4,8 @@ use bytes::Bytes;
 use http::{Response, StatusCode, header};
 use serde_json::{Map, Value};
 
+use crate::s3::escaped;
+
 /// Which of AWS's protocols a client speaks, and so how its answers are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
@@ -31,6 +33,7 @@ struct Refusal {
     more: Map<String, Value>,
     /// The whole body, where a service has written it already.
     body: Option<String>,
+    headers: Vec<(header::HeaderName, String)>,
 }
 
 impl AwsError {
@@ -46,12 +49,19 @@ impl AwsError {
             message: message.into(),
             more: Map::new(),
             body: None,
+            headers: Vec::new(),
         }))
     }
 
     /// A further member of the error, which a modelled exception has.
     pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> AwsError {
         self.0.more.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// A header of the answer.
+    pub(crate) fn with_header(mut self, name: header::HeaderName, value: &str) -> AwsError {
+        self.0.headers.push((name, value.to_owned()));
         self
     }
 
@@ -105,6 +115,7 @@ impl AwsError {
             message,
             more,
             body,
+            headers,
         } = *self.0;
         let body = match (body, protocol) {
             (Some(body), _) => body,
@@ -129,15 +140,25 @@ impl AwsError {
                 } else {
                     "Receiver"
                 },
-                xml(&code),
-                xml(&message),
+                escaped(&code),
+                escaped(&message),
             ),
-            (None, Protocol::RestXml) => format!(
-                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{}</Code><Message>{}</Message>\
-                 <RequestId>{request_id}</RequestId></Error>",
-                xml(&code),
-                xml(&message),
-            ),
+            (None, Protocol::RestXml) => {
+                let more: Vec<String> = more
+                    .iter()
+                    .map(|(name, value)| {
+                        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                        format!("<{name}>{}</{name}>", escaped(&value))
+                    })
+                    .collect();
+                let more = more.concat();
+                format!(
+                    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{}</Code><Message>{}</Message>\
+                     {more}<RequestId>{request_id}</RequestId><HostId>embedded</HostId></Error>",
+                    escaped(&code),
+                    escaped(&message),
+                )
+            }
         };
         let mut response = Response::new(Bytes::from(body));
         *response.status_mut() = status;
@@ -145,6 +166,11 @@ impl AwsError {
             && let Ok(code) = header::HeaderValue::from_str(&code)
         {
             response.headers_mut().insert("x-amzn-errortype", code);
+        }
+        for (name, value) in headers {
+            if let Ok(value) = header::HeaderValue::from_str(&value) {
+                response.headers_mut().insert(name, value);
+            }
         }
         response
     }
@@ -188,7 +214,12 @@ pub(crate) fn respond(
         .entry(header::CONTENT_TYPE)
         .or_insert(header::HeaderValue::from_static(content_type));
     if let Ok(request_id) = header::HeaderValue::from_str(request_id) {
-        headers.insert("x-amzn-requestid", request_id);
+        if protocol == Protocol::RestXml {
+            headers.insert("x-amz-request-id", request_id);
+            headers.insert("x-amz-id-2", header::HeaderValue::from_static("embedded"));
+        } else {
+            headers.insert("x-amzn-requestid", request_id);
+        }
     }
     response
 }
@@ -205,10 +236,4 @@ pub(crate) fn json_object(body: &[u8]) -> Result<Map<String, Value>, AwsError> {
             "The request is no JSON object.",
         )),
     }
-}
-
-fn xml(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
 }

@@ -8,7 +8,7 @@
 //!   the mailbox to a person with a browser.
 //!
 //! In the order in which a request meets them: `dispatch` reads which service and operation is meant;
-//! `dynamodb`, `ses` (into the `mailbox`), `lambda` and `step_functions` answer; `error` writes a
+//! `dynamodb`, `s3`, `ses` (into the `mailbox`), `lambda` and `step_functions` answer; `error` writes a
 //! refusal in the form that the service's clients expect. What nobody here answers is refused by name.
 //!
 //! With a data folder, everything outlives the process, also when it is killed: [`AwsLocal::start`] opens what
@@ -41,10 +41,12 @@ mod dynamodb;
 mod error;
 mod lambda;
 mod mailbox;
+mod s3;
 mod server;
 mod ses;
 mod source;
 mod step_functions;
+mod store;
 mod tasks;
 #[cfg(test)]
 mod testing;
@@ -66,9 +68,10 @@ use dynamodb::DynamoDb;
 use error::{AwsError, Protocol};
 use lambda::Lambda;
 use mailbox::Mailbox;
+use s3::S3;
 use ses::Ses;
 use source::Source;
-use step_functions::StepFunctions;
+use step_functions::{Services, StepFunctions};
 use tasks::Tasks;
 
 /// The region in the ARNs that the stand-ins give out. Requests for any region are answered alike.
@@ -81,7 +84,7 @@ pub const ACCOUNT: &str = "123456789012";
 /// What the stand-ins are started with.
 #[derive(Clone)]
 pub struct Options {
-    /// The folder for `dynamodb.sqlite`, `mail.sqlite` and `states.sqlite`; made when it is missing. Without
+    /// The folder for `dynamodb.sqlite`, `mail.sqlite`, `objects.sqlite` and `states.sqlite`; made when it is missing. Without
     /// one everything is in memory.
     pub data: Option<PathBuf>,
     /// The time of day. Should follow tokio's clock, for timers wait on that.
@@ -143,6 +146,7 @@ struct Inner {
     dynamodb: DynamoDb,
     lambda: Arc<Lambda>,
     mailbox: Arc<Mailbox>,
+    s3: Arc<S3>,
     ses: Ses,
     step_functions: StepFunctions,
     tasks: Arc<Tasks>,
@@ -175,11 +179,15 @@ impl AwsLocal {
         let dynamodb = DynamoDb::open(place.clone(), &source.clock)?;
         let lambda = Arc::new(Lambda::new(Arc::clone(&tasks)));
         let mailbox = Arc::new(Mailbox::open(place.clone())?);
+        let s3 = Arc::new(S3::open(place.clone(), source.clone())?);
         let ses = Ses::new(source.clone(), Arc::clone(&mailbox));
         let step_functions = StepFunctions::open(
             place.clone(),
             source.clone(),
-            Arc::clone(&lambda),
+            Services {
+                lambda: Arc::clone(&lambda),
+                s3: Arc::clone(&s3),
+            },
             Arc::clone(&tasks),
         )
         .await?;
@@ -189,6 +197,7 @@ impl AwsLocal {
                 dynamodb,
                 lambda,
                 mailbox,
+                s3,
                 ses,
                 step_functions,
                 tasks,
@@ -264,6 +273,7 @@ impl AwsLocal {
         self.kill();
         self.inner.dynamodb.settle().await;
         self.inner.mailbox.settle().await;
+        self.inner.s3.settle().await;
         self.inner.step_functions.settle().await;
         self.inner.place.release();
     }
@@ -286,6 +296,7 @@ impl Inner {
         let (service, operation) = call.names();
         let (service, operation) = (service.to_owned(), operation.to_owned());
         let protocol = call.protocol();
+        let bodiless = request.method() == http::Method::HEAD;
         let answer = match call {
             Call::DynamoDb { operation } => self.dynamodb.call(operation, request.into_body()).await,
             Call::Lambda(operation) => {
@@ -293,6 +304,7 @@ impl Inner {
                     .call(operation, request.headers(), request.body(), &request_id)
                     .await
             }
+            Call::S3(call) => self.s3.call(call, request).await,
             Call::StepFunctions { operation } => self.step_functions.call(&operation, request.body()).await,
             Call::Ses(operation) => self.ses.call(operation, request.body()).await,
             Call::Unsupported {
@@ -307,7 +319,11 @@ impl Inner {
                 "refused"
             );
         }
-        error::respond(answer, protocol, &request_id)
+        let mut response = error::respond(answer, protocol, &request_id);
+        if bodiless {
+            response.body_mut().clear();
+        }
+        response
     }
 
     fn has_ended(&self) -> bool {

@@ -15,11 +15,11 @@ use asl::{Command, Definition, Execution, Happened, Identity, Refused, StartTask
 use jiff::Timestamp;
 use tokio::sync::Mutex as AsyncMutex;
 
+use super::integrations::Services;
 use super::store::executions::{self, End, Progress, Record, Waiting};
 use super::store::{Store, machines};
 use super::timers::Timers;
 use crate::error::AwsError;
-use crate::lambda::Lambda;
 use crate::source::{Randomness, Source};
 use crate::tasks::Tasks;
 
@@ -32,7 +32,7 @@ const DEFINITIONS: usize = 256;
 pub(crate) struct Engine {
     pub(super) source: Source,
     pub(super) store: Store,
-    pub(super) lambda: Arc<Lambda>,
+    pub(super) services: Services,
     pub(super) tasks: Arc<Tasks>,
     pub(super) timers: Timers,
     live: Mutex<HashMap<i64, Slot>>,
@@ -57,7 +57,7 @@ impl Engine {
     pub(super) fn new(
         source: Source,
         store: Store,
-        lambda: Arc<Lambda>,
+        services: Services,
         tasks: Arc<Tasks>,
         last_id: i64,
         unfinished: Vec<Waiting>,
@@ -65,7 +65,7 @@ impl Engine {
         Engine {
             source,
             store,
-            lambda,
+            services,
             tasks,
             timers: Timers::default(),
             live: Mutex::default(),

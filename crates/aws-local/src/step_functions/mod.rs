@@ -4,6 +4,7 @@
 
 mod engine;
 mod executions;
+mod integrations;
 mod machines;
 mod runner;
 mod store;
@@ -21,11 +22,11 @@ use jiff::Timestamp;
 use crate::StartError;
 use crate::database::Place;
 use crate::error::{Answer, AwsError, json_object};
-use crate::lambda::Lambda;
 use crate::source::Source;
 use crate::tasks::Tasks;
+pub(crate) use integrations::Services;
+
 use engine::Engine;
-use store::Store;
 use validation::Request;
 
 /// The longest definition, in characters.
@@ -42,13 +43,13 @@ impl StepFunctions {
     pub(crate) async fn open(
         place: Place,
         source: Source,
-        lambda: Arc<Lambda>,
+        services: Services,
         tasks: Arc<Tasks>,
     ) -> Result<StepFunctions, StartError> {
-        let store = Store::open(place)?;
+        let store = store::open(place)?;
         let last_id = store.read(store::executions::last_id).await.map_err(unreadable)?;
         let unfinished = store.read(store::executions::waiting).await.map_err(unreadable)?;
-        let engine = Arc::new(Engine::new(source, store, lambda, tasks, last_id, unfinished));
+        let engine = Arc::new(Engine::new(source, store, services, tasks, last_id, unfinished));
         engine.tasks.spawn(timers::run(Arc::clone(&engine)));
         Ok(StepFunctions { engine })
     }

@@ -48,7 +48,7 @@ impl Engine {
     /// A function's own ARN: its payload is the result.
     async fn function(&self, arn: &str, payload: Value) -> Result<Value, Failed> {
         let request_id = self.source.uuid();
-        match self.lambda.invoke(arn, payload, &request_id).await {
+        match self.services.lambda.invoke(arn, payload, &request_id).await {
             Ok(Ok(payload)) => Ok(payload),
             Ok(Err(error)) => Err(thrown(&error)),
             Err(refused) => Err(refusal(&refused, &request_id)),
@@ -67,11 +67,11 @@ impl Engine {
         let payload = arguments["Payload"].take();
         let payload = if payload.is_null() { json!({}) } else { payload };
         if arguments["InvocationType"] == "Event" {
-            let accepted = self.lambda.accept(&name, payload, &request_id);
+            let accepted = self.services.lambda.accept(&name, payload, &request_id);
             accepted.map_err(|refused| refusal(&refused, &request_id))?;
             return Ok(self.response(202, &json!(""), &request_id));
         }
-        match self.lambda.invoke(&name, payload, &request_id).await {
+        match self.services.lambda.invoke(&name, payload, &request_id).await {
             Ok(Ok(payload)) => Ok(self.response(200, &payload, &request_id)),
             Ok(Err(error)) => Err(thrown(&error)),
             Err(refused) => Err(refusal(&refused, &request_id)),

@@ -1,22 +1,13 @@
-//! What Step Functions keeps, in one SQLite file or in memory. Every change is one transaction, which is on
-//! the disk before anybody hears of it; changes that come at the same time share a commit.
+//! What Step Functions keeps, in one SQLite file or in memory.
 
 pub(super) mod executions;
 pub(super) mod machines;
 
-use std::sync::{Arc, Mutex, PoisonError};
-
-use rusqlite::{Connection, Transaction};
-use tokio::sync::{mpsc, oneshot};
-
 use crate::StartError;
 use crate::database::Place;
-use crate::error::AwsError;
+pub(super) use crate::store::Store;
 
 pub(super) const FILE: &str = "states.sqlite";
-
-/// The most changes that share a commit.
-const BATCH: usize = 256;
 
 /// Times are milliseconds since 1970. A journal row holds the entries of one step.
 const SCHEMA: &str = "
@@ -68,131 +59,7 @@ const SCHEMA: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// A change in the queue. It answers with what tells its caller, once the commit is through.
-type Change = Box<dyn FnOnce(&Transaction<'_>) -> Told + Send>;
-type Told = Box<dyn FnOnce() + Send>;
-
-pub(crate) struct Store {
-    place: Place,
-    /// The connection that reads; with a database in memory the only one.
-    reader: Arc<Mutex<Connection>>,
-    changes: Option<mpsc::UnboundedSender<Change>>,
-}
-
-impl Store {
-    /// Must be called within a tokio runtime, which then writes to the file.
-    pub(crate) fn open(place: Place) -> Result<Store, StartError> {
-        let connection = place.open(FILE, SCHEMA)?;
-        let (reader, changes) = match &place {
-            Place::Memory => (connection, None),
-            Place::Folder(_) => {
-                let (sender, receiver) = mpsc::unbounded_channel();
-                let reader = place.open(FILE, SCHEMA)?;
-                tokio::spawn(write_all(place.clone(), connection, receiver));
-                (reader, Some(sender))
-            }
-        };
-        Ok(Store {
-            place,
-            reader: Arc::new(Mutex::new(reader)),
-            changes,
-        })
-    }
-
-    /// Makes a change, and returns when it is durable. An error of the change undoes it and nothing else. Once
-    /// queued it is made even when the caller goes away.
-    pub(crate) async fn write<T: Send + 'static>(
-        &self,
-        change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, AwsError> {
-        let Some(changes) = &self.changes else {
-            let connection = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-            let transaction = connection.unchecked_transaction().map_err(failed)?;
-            let result = change(&transaction).map_err(failed)?;
-            transaction.commit().map_err(failed)?;
-            return Ok(result);
-        };
-        let (sender, receiver) = oneshot::channel();
-        let queued = changes.send(Box::new(move |transaction| {
-            let result = apart(transaction, change);
-            Box::new(move || {
-                // The caller may be gone, and that is all right.
-                let _ = sender.send(result);
-            })
-        }));
-        queued.map_err(|_| AwsError::ended())?;
-        receiver.await.map_err(|_| not_committed())?.map_err(failed)
-    }
-
-    pub(crate) async fn read<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, AwsError> {
-        let reader = Arc::clone(&self.reader);
-        let work = move || work(&reader.lock().unwrap_or_else(PoisonError::into_inner));
-        self.place.run(work).await?.map_err(failed)
-    }
-
-    /// Waits for the changes that are queued.
-    pub(crate) async fn settle(&self) {
-        let _ = self.write(|_| Ok(())).await;
-    }
-}
-
-/// Writes what is queued until the store is gone. What is then still queued nobody waits for.
-async fn write_all(place: Place, connection: Connection, mut changes: mpsc::UnboundedReceiver<Change>) {
-    let mut connection = connection;
-    while let Some(first) = changes.recv().await {
-        let mut batch = vec![first];
-        while batch.len() < BATCH
-            && let Ok(change) = changes.try_recv()
-        {
-            batch.push(change);
-        }
-        let written = place.run(move || {
-            let told = commit(&connection, batch);
-            (connection, told)
-        });
-        let Ok((back, told)) = written.await else {
-            return;
-        };
-        connection = back;
-        for tell in told.unwrap_or_default() {
-            tell();
-        }
-    }
-}
-
-/// Makes all changes of a batch in one transaction. When the commit fails their callers' channels close.
-fn commit(connection: &Connection, batch: Vec<Change>) -> rusqlite::Result<Vec<Told>> {
-    let transaction = connection.unchecked_transaction()?;
-    let told = batch.into_iter().map(|change| change(&transaction)).collect();
-    transaction.commit()?;
-    Ok(told)
-}
-
-/// Makes one change of a batch, undone by itself when it fails.
-fn apart<T>(
-    transaction: &Transaction<'_>,
-    change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
-) -> rusqlite::Result<T> {
-    transaction.prepare_cached("SAVEPOINT change")?.execute([])?;
-    let result = change(transaction);
-    if result.is_err() {
-        transaction.prepare_cached("ROLLBACK TO change")?.execute([])?;
-    }
-    transaction.prepare_cached("RELEASE change")?.execute([])?;
-    result
-}
-
-fn not_committed() -> AwsError {
-    AwsError::internal("InternalServerError", "the executions' file can't be written to")
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn failed(error: rusqlite::Error) -> AwsError {
-    AwsError::internal(
-        "InternalServerError",
-        format!("the executions' file can't be used: {error}"),
-    )
+/// Must be called within a tokio runtime, which then writes to the file.
+pub(super) fn open(place: Place) -> Result<Store, StartError> {
+    Store::open(place, FILE, SCHEMA)
 }

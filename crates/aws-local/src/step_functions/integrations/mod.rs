@@ -1,0 +1,14 @@
+//! What tasks may call: the services beside Step Functions.
+
+use std::sync::Arc;
+
+use crate::lambda::Lambda;
+use crate::s3::S3;
+
+/// The services that the engine calls.
+#[derive(Clone)]
+pub(crate) struct Services {
+    pub(crate) lambda: Arc<Lambda>,
+    #[expect(dead_code, reason = "the integrations and the Map state ask for it")]
+    pub(crate) s3: Arc<S3>,
+}
