@@ -16,7 +16,7 @@ from demo import BINARY
 HERE = Path(__file__).parent
 RECORDED = HERE.parents[1].parent / "shared/asl-cases"
 LISTED = (HERE / "passing.txt").read_text().splitlines()
-GROUPS = "core,callback,nested,sync,validation,api_error,api_script"
+GROUPS = "core,callback,distributed,nested,sync,validation,api_error,api_script"
 # The embedded AWS alone.
 SERVER = Path(BINARY).parent / "examples/serve"
 

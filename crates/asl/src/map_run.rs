@@ -93,7 +93,10 @@ pub enum Format {
     /// The manifest of an S3 inventory: the files it names list objects.
     Inventory,
     /// The data manifest of an Athena UNLOAD: on each line the URI of an object to read.
-    Athena(Box<Format>),
+    Athena {
+        /// What each is read as.
+        of: Box<Format>,
+    },
 }
 
 /// How items are put together.
@@ -187,7 +190,8 @@ impl<'b> Batching<'b> {
         let bytes = item.to_string().len() + 1;
         let over = |limit: Option<u64>, size: usize| limit.is_some_and(|limit| size as u64 > limit);
         let full = !self.items.is_empty()
-            && (over(batch.items, self.items.len() + 1) || over(batch.bytes, self.bytes + bytes + self.empty));
+            && (over(batch.items, self.items.len() + 1)
+                || over(batch.bytes, self.bytes + bytes + self.empty));
         let before = if full { self.finish() } else { None };
         self.bytes += bytes;
         self.items.push(item);

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::integrations::Services;
+use super::map_runs::{self, MapRuns};
 use super::store::executions::{self, End, Progress, Record, Waiting};
 use super::store::{Store, machines};
 use super::timers::Timers;
@@ -24,7 +25,7 @@ use crate::source::{Randomness, Source};
 use crate::tasks::Tasks;
 
 /// How long until a task's result is offered again to a file that can't be written to.
-const AGAIN: Duration = Duration::from_secs(1);
+pub(super) const AGAIN: Duration = Duration::from_secs(1);
 
 /// How many definitions are kept read.
 const DEFINITIONS: usize = 256;
@@ -35,6 +36,7 @@ pub(crate) struct Engine {
     pub(super) services: Services,
     pub(super) tasks: Arc<Tasks>,
     pub(super) timers: Timers,
+    pub(super) map_runs: MapRuns,
     live: Mutex<HashMap<i64, Slot>>,
     definitions: Mutex<HashMap<i64, Arc<Definition>>>,
     last_id: AtomicI64,
@@ -45,12 +47,12 @@ pub(crate) struct Engine {
 }
 
 /// An execution's place: whoever locks it is the one to whom it happens.
-type Slot = Arc<AsyncMutex<Option<Live>>>;
+pub(super) type Slot = Arc<AsyncMutex<Option<Live>>>;
 
 /// An execution in memory, and the number of its steps in the journal.
-struct Live {
-    execution: Execution,
-    steps: i64,
+pub(super) struct Live {
+    pub(super) execution: Execution,
+    pub(super) steps: i64,
 }
 
 impl Engine {
@@ -68,6 +70,7 @@ impl Engine {
             services,
             tasks,
             timers: Timers::default(),
+            map_runs: MapRuns::default(),
             live: Mutex::default(),
             definitions: Mutex::default(),
             last_id: AtomicI64::new(last_id),
@@ -88,7 +91,7 @@ impl Engine {
                 self.run_again(waiting.id).await?;
             }
         }
-        Ok(())
+        self.resume_map_runs().await
     }
 
     /// Begins an execution, unless there is one of its ARN, which is then the answer. The record's id is given
@@ -107,7 +110,7 @@ impl Engine {
             state_machine_arn: record.machine.clone(),
             state_machine_name: machine_name,
         };
-        record.id = self.last_id.fetch_add(1, Ordering::SeqCst) + 1;
+        record.id = self.next_id();
         let id = record.id;
         let slot = self.slot(id);
         let mut live = slot.lock().await;
@@ -144,6 +147,11 @@ impl Engine {
         *live = Some(Live { execution, steps: 1 });
         self.release(id, &slot, live);
         Ok(Ok(()))
+    }
+
+    /// The number of an execution that is about to begin.
+    pub(super) fn next_id(&self) -> i64 {
+        self.last_id.fetch_add(1, Ordering::SeqCst) + 1
     }
 
     /// Lets something happen to an execution, durably, and begins what follows from it. Answers why it was not
@@ -192,7 +200,12 @@ impl Engine {
     }
 
     /// Says of each task that is to be started that it has, so that both are one entry in the file.
-    fn tell_started(&self, execution: &mut Execution, step: &mut Step, now: Timestamp) -> Vec<StartTask> {
+    pub(super) fn tell_started(
+        &self,
+        execution: &mut Execution,
+        step: &mut Step,
+        now: Timestamp,
+    ) -> Vec<StartTask> {
         let mut started = Vec::new();
         for command in std::mem::take(&mut step.commands) {
             if let Command::StartTask(task) = command {
@@ -206,8 +219,9 @@ impl Engine {
     }
 
     /// Carries out what a durable step asks for.
-    fn go_on(self: &Arc<Self>, id: i64, execution: &Execution, started: Vec<StartTask>) {
+    pub(super) fn go_on(self: &Arc<Self>, id: i64, execution: &Execution, started: Vec<StartTask>) {
         self.timers.set(id, execution.next_timer());
+        self.drive_map_runs(id, execution);
         for task in started {
             self.run(id, task);
         }
@@ -254,18 +268,18 @@ impl Engine {
         result
     }
 
-    async fn load(&self, id: i64) -> Result<Live, AwsError> {
+    pub(super) async fn load(&self, id: i64) -> Result<Live, AwsError> {
         let (revision, journal, steps) = self
             .store
             .read(move |connection| executions::load(connection, id))
             .await?;
-        let definition = self.definition(revision).await?;
+        let definition = self.part_of(id, self.definition(revision).await?).await?;
         let execution = Execution::replay(definition, &journal)
             .map_err(|error| AwsError::internal("InternalServerError", error))?;
         Ok(Live { execution, steps })
     }
 
-    async fn definition(&self, revision: i64) -> Result<Arc<Definition>, AwsError> {
+    pub(super) async fn definition(&self, revision: i64) -> Result<Arc<Definition>, AwsError> {
         if let Some(definition) = lock(&self.definitions).get(&revision) {
             return Ok(Arc::clone(definition));
         }
@@ -284,13 +298,13 @@ impl Engine {
         Ok(definition)
     }
 
-    fn slot(&self, id: i64) -> Slot {
+    pub(super) fn slot(&self, id: i64) -> Slot {
         Arc::clone(lock(&self.live).entry(id).or_default())
     }
 
     /// Gives the place back, and forgets the execution unless something of it runs in this process or somebody
     /// is waiting for the place.
-    fn release(&self, id: i64, slot: &Slot, held: tokio::sync::MutexGuard<'_, Option<Live>>) {
+    pub(super) fn release(&self, id: i64, slot: &Slot, held: tokio::sync::MutexGuard<'_, Option<Live>>) {
         let needed = held.as_ref().is_some_and(|live| calls(&live.execution) > 0);
         let mut live = lock(&self.live);
         drop(held);
@@ -300,7 +314,7 @@ impl Engine {
         }
     }
 
-    fn random(&self) -> Draw<'_> {
+    pub(super) fn random(&self) -> Draw<'_> {
         Draw(&self.source.randomness)
     }
 
@@ -319,7 +333,8 @@ fn calls(execution: &Execution) -> usize {
         .count()
 }
 
-fn progress(
+/// What a step leaves in the file.
+pub(super) fn progress(
     id: i64,
     execution: &Execution,
     step: &Step,
@@ -358,11 +373,12 @@ fn progress(
         },
         timer: execution.next_timer(),
         calls: calls(execution),
+        map_runs: map_runs::changes(execution, &step.entries),
     })
 }
 
 /// The randomness given to us, as the interpreter asks for it.
-struct Draw<'a>(&'a Randomness);
+pub(super) struct Draw<'a>(&'a Randomness);
 
 impl asl::Randomness for Draw<'_> {
     fn fill(&mut self, bytes: &mut [u8]) {

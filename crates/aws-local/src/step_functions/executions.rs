@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::engine::Engine;
 use super::store::executions::{self as kept, Record};
+use super::store::map_runs;
 use super::validation::{DATA, Request, arn, execution_arn, name, next_token};
 use super::{ARN, NAME, machines};
 use crate::error::{Answer, AwsError};
@@ -73,6 +74,14 @@ pub(super) async fn describe(engine: &Engine, request: &Request) -> Result<Answe
     let with_data = request.word("includedData", &["ALL_DATA", "METADATA_ONLY"])? != Some("METADATA_ONLY");
     let redrivable = matches!(record.status.as_str(), "FAILED" | "TIMED_OUT" | "ABORTED");
     let mut answer = summary(&record);
+    let id = record.id;
+    let run = engine
+        .store
+        .read(move |connection| map_runs::of_child(connection, id))
+        .await?;
+    if let Some((run, _)) = run {
+        answer["mapRunArn"] = run.run.arn.into();
+    }
     if with_data {
         answer["input"] = record.input.into();
         answer["inputDetails"] = json!({"included": true});
@@ -166,12 +175,9 @@ pub(super) async fn stop(engine: &Arc<Engine>, request: &Request) -> Result<Answ
 pub(super) async fn list(engine: &Engine, request: &Request) -> Result<Answer, AwsError> {
     let size = request.page()?;
     let before = request.number_position()?.unwrap_or(i64::MAX);
-    let status = request.word("statusFilter", &STATUSES)?.map(str::to_owned);
+    let status = status_filter(request)?;
     if request.0.contains_key("mapRunArn") {
-        return Err(AwsError::not_embedded(
-            "Step Functions",
-            "ListExecutions of a map run",
-        ));
+        return super::map_runs::api::list_children(engine, request).await;
     }
     let machine = machines::find(engine, request).await?;
     let mut records = engine
@@ -185,6 +191,10 @@ pub(super) async fn list(engine: &Engine, request: &Request) -> Result<Answer, A
         answer["nextToken"] = next_token(last.id);
     }
     Ok(answer.into())
+}
+
+pub(super) fn status_filter(request: &Request) -> Result<Option<String>, AwsError> {
+    Ok(request.word("statusFilter", &STATUSES)?.map(str::to_owned))
 }
 
 /// The execution that `executionArn` names.
@@ -205,7 +215,7 @@ pub(super) async fn find(engine: &Engine, request: &Request) -> Result<Record, A
 }
 
 /// What a list says of an execution.
-fn summary(record: &Record) -> Value {
+pub(super) fn summary(record: &Record) -> Value {
     let mut summary = json!({
         "executionArn": record.arn,
         "stateMachineArn": record.machine,

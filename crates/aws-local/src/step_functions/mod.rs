@@ -1,11 +1,13 @@
 //! Step Functions: its API over state machines and executions that outlive the process. The language is
 //! `crates/asl`; here are the operations ([`machines`], [`executions`], [`tokens`]), the engine that lets
-//! things happen to executions ([`engine`], [`timers`], [`runner`]), and what is kept ([`store`]).
+//! things happen to executions ([`engine`], [`timers`], [`runner`]), the runs of distributed Maps, whose items
+//! are executions of their own ([`map_runs`]), and what is kept ([`store`]).
 
 mod engine;
 mod executions;
 mod integrations;
 mod machines;
+mod map_runs;
 mod runner;
 mod store;
 mod timers;
@@ -69,6 +71,14 @@ impl StepFunctions {
             "DescribeExecution" => executions::describe(&engine, &request).await,
             "GetExecutionHistory" => executions::history(&engine, &request).await,
             "ListExecutions" => executions::list(&engine, &request).await,
+            "DescribeMapRun" => map_runs::api::describe(&engine, &request).await,
+            "ListMapRuns" => map_runs::api::list(&engine, &request).await,
+            "UpdateMapRun" => {
+                whole(&self.engine, async move {
+                    map_runs::api::update(&engine, &request).await
+                })
+                .await
+            }
             "CreateStateMachine" => {
                 whole(
                     &self.engine,

@@ -9,6 +9,5 @@ use crate::s3::S3;
 #[derive(Clone)]
 pub(crate) struct Services {
     pub(crate) lambda: Arc<Lambda>,
-    #[expect(dead_code, reason = "the integrations and the Map state ask for it")]
     pub(crate) s3: Arc<S3>,
 }

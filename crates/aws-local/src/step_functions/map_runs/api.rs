@@ -115,7 +115,11 @@ pub(crate) async fn update(engine: &Arc<Engine>, request: &Request) -> Result<An
     let tolerated_count = whole(request, "toleratedFailureCount")?;
     let percentage = match request.0.get("toleratedFailurePercentage") {
         None | Some(Value::Null) => None,
-        Some(value) => Some(value.as_f64().ok_or_else(|| AwsError::new("SerializationException", ""))?),
+        Some(value) => Some(
+            value
+                .as_f64()
+                .ok_or_else(|| AwsError::new("SerializationException", ""))?,
+        ),
     };
     if let Some(percentage) = percentage.filter(|percentage| !(0.0..=100.0).contains(percentage)) {
         let bound = if percentage < 0.0 {
@@ -186,7 +190,9 @@ pub(crate) async fn list_children(engine: &Engine, request: &Request) -> Result<
 fn whole(request: &Request, name: &str) -> Result<Option<u64>, AwsError> {
     let number = match request.0.get(name) {
         None | Some(Value::Null) => return Ok(None),
-        Some(value) => value.as_i64().ok_or_else(|| AwsError::new("SerializationException", ""))?,
+        Some(value) => value
+            .as_i64()
+            .ok_or_else(|| AwsError::new("SerializationException", ""))?,
     };
     u64::try_from(number).map(Some).map_err(|_| {
         invalid(&format!(

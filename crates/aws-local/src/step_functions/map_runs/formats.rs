@@ -21,7 +21,10 @@ pub(super) struct Manifest {
 
 /// The entry of a listing as an item. Times are in seconds since 1970.
 pub(super) fn listed(listed: &Listed) -> Value {
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds stay exact for 285,000 years")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "milliseconds stay exact for 285,000 years"
+    )]
     let modified = listed.modified.as_millisecond() as f64 / 1000.0;
     json!({
         "Etag": listed.etag,
@@ -40,7 +43,9 @@ pub(super) fn items(data: &[u8], format: &Format) -> Result<(Vec<Value>, bool), 
         }
         Format::Json { pointer } => json_items(data, pointer.as_deref()),
         Format::JsonLines => lines(data).map(|items| (items, false)),
-        Format::Inventory | Format::Athena(_) => Err("a manifest can't be named by a manifest".to_owned()),
+        Format::Inventory | Format::Athena { .. } => {
+            Err("a manifest can't be named by a manifest".to_owned())
+        }
     }
 }
 
@@ -57,7 +62,11 @@ fn csv(data: &[u8], delimiter: char, headers: Option<&[String]>) -> Result<Vec<V
         Some(headers) => headers.to_vec(),
         None => match rows.next() {
             None => return Ok(Vec::new()),
-            Some(row) => row.map_err(|error| error.to_string())?.iter().map(str::to_owned).collect(),
+            Some(row) => row
+                .map_err(|error| error.to_string())?
+                .iter()
+                .map(str::to_owned)
+                .collect(),
         },
     };
     rows.map(|row| {
@@ -88,7 +97,10 @@ fn json_items(data: &[u8], pointer: Option<&str>) -> Result<(Vec<Value>, bool), 
 
 fn lines(data: &[u8]) -> Result<Vec<Value>, String> {
     let text = text(data)?;
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let lines = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty());
     lines
         .map(|(n, line)| serde_json::from_str(line).map_err(|error| format!("line {}: {error}", n + 1)))
         .collect()
@@ -97,8 +109,8 @@ fn lines(data: &[u8]) -> Result<Vec<Value>, String> {
 /// The manifest.json of an S3 inventory: its files have a row for each object, in the fields of its schema.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory-location.html>
 pub(super) fn inventory(data: &[u8]) -> Result<Manifest, String> {
-    let manifest: Map<String, Value> =
-        serde_json::from_slice(without_mark(data)).map_err(|error| format!("The manifest can't be read: {error}"))?;
+    let manifest: Map<String, Value> = serde_json::from_slice(without_mark(data))
+        .map_err(|error| format!("The manifest can't be read: {error}"))?;
     let text = |name: &str| manifest.get(name).and_then(Value::as_str);
     if let Some(format) = text("fileFormat").filter(|format| *format != "CSV") {
         return Err(format!("Inventory files in the format {format} can't be read"));
@@ -140,14 +152,18 @@ pub(super) fn athena(data: &[u8], format: &Format) -> Result<Manifest, String> {
 
 /// What an object holds, unpacked where its key says that it is packed.
 pub(super) fn unpacked<'d>(data: &'d [u8], key: &str) -> Result<Cow<'d, [u8]>, String> {
-    if !key.ends_with(".gz") {
+    if key.strip_suffix(".gz").is_none() {
         return Ok(Cow::Borrowed(data));
     }
     let mut whole = Vec::new();
     let mut reader = flate2::read::MultiGzDecoder::new(data).take(LARGEST);
-    let size = reader.read_to_end(&mut whole).map_err(|error| format!("The object {key} can't be unpacked: {error}"))?;
+    let size = reader
+        .read_to_end(&mut whole)
+        .map_err(|error| format!("The object {key} can't be unpacked: {error}"))?;
     if size as u64 == LARGEST {
-        return Err(format!("The object {key} is larger than {LARGEST} bytes when it is unpacked"));
+        return Err(format!(
+            "The object {key} is larger than {LARGEST} bytes when it is unpacked"
+        ));
     }
     Ok(Cow::Owned(whole))
 }
@@ -175,10 +191,25 @@ mod tests {
         let text = "\u{feff}a,b\r\n1,\"x, \"\"y\"\"\nz\"\n\n2\n3,4,5\n";
         let expected = json!([{"a": "1", "b": "x, \"y\"\nz"}, {"a": "2", "b": ""}, {"a": "3", "b": "4"}]);
         assert_eq!(csv_of(text, ',', None), Ok(expected));
-        assert_eq!(csv_of("1|2", '|', Some(&["x", "y"])), Ok(json!([{"x": "1", "y": "2"}])));
-        assert_eq!(csv_of("a\tb\n1\t2", '\t', None), Ok(json!([{"a": "1", "b": "2"}])));
+        assert_eq!(
+            csv_of("1|2", '|', Some(&["x", "y"])),
+            Ok(json!([{"x": "1", "y": "2"}]))
+        );
+        assert_eq!(
+            csv_of("a\tb\n1\t2", '\t', None),
+            Ok(json!([{"a": "1", "b": "2"}]))
+        );
         assert_eq!(csv_of("", ',', None), Ok(json!([])));
-        assert!(items(b"a\n\xff", &Format::Csv { delimiter: ',', headers: None }).is_err());
+        assert!(
+            items(
+                b"a\n\xff",
+                &Format::Csv {
+                    delimiter: ',',
+                    headers: None
+                }
+            )
+            .is_err()
+        );
     }
 
     #[test]
@@ -188,9 +219,15 @@ mod tests {
             items(text.as_bytes(), &Format::Json { pointer })
         };
         assert_eq!(read("[1, {}]", None), Ok((vec![json!(1), json!({})], false)));
-        let pairs = vec![json!({"Key": "b", "Value": 1}), json!({"Key": "a", "Value": null})];
+        let pairs = vec![
+            json!({"Key": "b", "Value": 1}),
+            json!({"Key": "a", "Value": null}),
+        ];
         assert_eq!(read(r#"{"b": 1, "a": null}"#, None), Ok((pairs, true)));
-        assert_eq!(read(r#"{"x": {"y": [7]}}"#, Some("/x/y")), Ok((vec![json!(7)], false)));
+        assert_eq!(
+            read(r#"{"x": {"y": [7]}}"#, Some("/x/y")),
+            Ok((vec![json!(7)], false))
+        );
         assert!(read("3", None).is_err());
         assert!(read("[1", None).is_err());
         assert!(read("{}", Some("/x")).is_err());
@@ -200,7 +237,7 @@ mod tests {
     fn each_line_is_a_value() {
         let read = |text: &str| items(text.as_bytes(), &Format::JsonLines).map(|(items, _)| items);
         assert_eq!(read("{\"a\": 1}\r\n\n2\n"), Ok(vec![json!({"a": 1}), json!(2)]));
-        assert!(read("1\n{").unwrap_err().starts_with("line 2: "));
+        assert!(read("1\n{").expect_err("a refusal").starts_with("line 2: "));
     }
 
     #[test]
@@ -209,12 +246,14 @@ mod tests {
             "destinationBucket": "arn:aws:s3:::lists", "fileFormat": "CSV", "fileSchema": "Bucket, Key",
             "files": [{"key": "data/1.csv.gz"}]
         });
-        let read = inventory(manifest.to_string().as_bytes()).unwrap();
+        let read = inventory(manifest.to_string().as_bytes()).expect("it is read");
         assert_eq!(read.objects, [("lists".to_owned(), "data/1.csv.gz".to_owned())]);
-        let Format::Csv { headers, .. } = read.format else { panic!("no CSV") };
-        assert_eq!(headers.unwrap(), ["Bucket", "Key"]);
+        let Format::Csv { headers, .. } = read.format else {
+            panic!("no CSV")
+        };
+        assert_eq!(headers.expect("it is read"), ["Bucket", "Key"]);
         assert!(inventory(b"{}").is_err());
-        let read = athena(b"s3://b/k/1.csv\ns3://b/2\n", &Format::JsonLines).unwrap();
+        let read = athena(b"s3://b/k/1.csv\ns3://b/2\n", &Format::JsonLines).expect("it is read");
         assert_eq!(read.objects[1], ("b".to_owned(), "2".to_owned()));
         assert!(athena(b"b/k", &Format::JsonLines).is_err());
     }
@@ -222,10 +261,13 @@ mod tests {
     #[test]
     fn what_is_packed_is_unpacked() {
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        std::io::Write::write_all(&mut packed, b"a,b").unwrap();
-        let packed = packed.finish().unwrap();
-        assert_eq!(unpacked(&packed, "1.csv.gz").unwrap().as_ref(), b"a,b");
-        assert_eq!(unpacked(b"a", "1.csv").unwrap().as_ref(), b"a");
+        std::io::Write::write_all(&mut packed, b"a,b").expect("it is read");
+        let packed = packed.finish().expect("it is read");
+        assert_eq!(
+            unpacked(&packed, "1.csv.gz").expect("it is read").as_ref(),
+            b"a,b"
+        );
+        assert_eq!(unpacked(b"a", "1.csv").expect("it is read").as_ref(), b"a");
         assert!(unpacked(b"a", "1.csv.gz").is_err());
     }
 }

@@ -20,8 +20,8 @@ use tokio::sync::Notify;
 
 use super::engine::{AGAIN, Engine, Live, progress};
 use super::store::executions::{self, Record};
-use super::store::map_runs::{self as kept, Change, Count};
 use super::store::machines;
+use super::store::map_runs::{self as kept, Change, Count};
 use crate::error::AwsError;
 use crate::{ACCOUNT, REGION};
 
@@ -88,7 +88,9 @@ impl Engine {
         let open = execution.open_map_runs();
         {
             let drivers = lock(&self.map_runs.drivers);
-            let of_it = drivers.range((id, String::new())..).take_while(|((of, _), _)| *of == id);
+            let of_it = drivers
+                .range((id, String::new())..)
+                .take_while(|((of, _), _)| *of == id);
             for ((_, arn), driver) in of_it {
                 if !open.iter().any(|run| run.arn == *arn) {
                     driver.notify_one();
@@ -154,10 +156,12 @@ impl Engine {
     /// Sees to it that the driver is woken by the children that run already.
     async fn know_children(&self, arn: &str, driver: &Arc<Notify>) -> Result<(), AwsError> {
         let arn = arn.to_owned();
-        let running = self.store.read(move |connection| match kept::find(connection, &arn)? {
-            Some(record) => kept::running(connection, record.id),
-            None => Ok(Vec::new()),
-        });
+        let running = self
+            .store
+            .read(move |connection| match kept::find(connection, &arn)? {
+                Some(record) => kept::running(connection, record.id),
+                None => Ok(Vec::new()),
+            });
         let running = running.await?;
         let mut children = lock(&self.map_runs.children);
         children.extend(running.into_iter().map(|child| (child, Arc::clone(driver))));
@@ -267,14 +271,14 @@ impl Engine {
         let (run, parent) = (record.id, record.execution);
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         let found = self.store.read(move |connection| {
-            let pending = kept::pending(connection, run, most)?;
+            let pending = kept::pending(connection, run, -1, most)?;
             let parent = executions::by_id(connection, parent)?;
             let (_, role) = machines::revision(connection, parent.revision)?;
             Ok((pending, parent, role))
         });
         let (pending, parent, role) = found.await?;
         let whole = self.definition(parent.revision).await?;
-        let definition = Arc::new(self.processor(&whole, record)?);
+        let definition = Arc::new(processor(&whole, record)?);
         let (machine, machine_name) = child_machine(&parent.machine, &record.run.label);
         let now = self.source.now();
         let mut begun = Vec::with_capacity(pending.len());
@@ -333,23 +337,13 @@ impl Engine {
         for ((id, slot, mut place), (_, execution, asked)) in places.into_iter().zip(begun) {
             if written.is_ok() {
                 self.go_on(id, &execution, asked);
-                *place = Some(Live::new(execution, 1));
+                *place = Some(Live { execution, steps: 1 });
             } else {
                 lock(&self.map_runs.children).remove(&id);
             }
             self.release(id, slot, place);
         }
         written
-    }
-
-    /// What the children of a run run.
-    fn processor(&self, whole: &asl::Definition, record: &kept::Record) -> Result<asl::Definition, AwsError> {
-        whole.processor(&record.run.state).ok_or_else(|| {
-            AwsError::internal(
-                "InternalServerError",
-                format!("there is no distributed Map '{}'", record.run.state),
-            )
-        })
     }
 
     /// What the execution numbered `id` runs, `whole` being its machine's definition: of a child, the Map's processor.
@@ -363,7 +357,7 @@ impl Engine {
             .read(move |connection| kept::of_child(connection, id))
             .await?;
         match child {
-            Some((record, _)) => self.processor(&whole, &record).map(Arc::new),
+            Some((record, _)) => processor(&whole, &record).map(Arc::new),
             None => Ok(whole),
         }
     }
@@ -407,6 +401,16 @@ impl Counts {
             }
         }
     }
+}
+
+/// What the children of a run run.
+fn processor(whole: &asl::Definition, record: &kept::Record) -> Result<asl::Definition, AwsError> {
+    whole.processor(&record.run.state).ok_or_else(|| {
+        AwsError::internal(
+            "InternalServerError",
+            format!("there is no distributed Map '{}'", record.run.state),
+        )
+    })
 }
 
 /// The ARN and name of a child's machine, the parent's with the Map's label.

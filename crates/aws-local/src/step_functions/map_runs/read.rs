@@ -36,7 +36,7 @@ impl Engine {
     /// Reads a run's items and writes its children down.
     pub(super) async fn read_items(&self, record: &Record) -> Result<Result<(), Failure>, AwsError> {
         let live = self.load(record.execution).await?;
-        let parent = live.execution();
+        let parent = &live.execution;
         let read = match &record.run.source {
             Source::Given => Ok(given(parent, record)),
             source => fetch(&self.objects(), source).await,
@@ -66,12 +66,7 @@ impl Engine {
     }
 
     /// What the items become: ItemSelector first, then ItemBatcher.
-    fn children(
-        &self,
-        parent: &Execution,
-        record: &Record,
-        read: &Items,
-    ) -> Result<Vec<Child>, Failure> {
+    fn children(&self, parent: &Execution, record: &Record, read: &Items) -> Result<Vec<Child>, Failure> {
         let Some(selecting) = parent.selecting(&record.run.arn) else {
             // Its execution has given it up meanwhile.
             return Ok(Vec::new());
@@ -110,7 +105,10 @@ async fn fetch(objects: &Objects<'_>, source: &Source) -> Result<Items, Failure>
             format,
             most,
         } => {
-            let data = objects.get(bucket, key, version.as_deref()).await.map_err(failed)?;
+            let data = objects
+                .get(bucket, key, version.as_deref())
+                .await
+                .map_err(failed)?;
             let mut items = read_as(objects, (bucket, key), format, &data, *most).await?;
             limit(&mut items, *most);
             Ok(items)
@@ -165,7 +163,7 @@ async fn read_as(
 ) -> Result<Items, Failure> {
     let manifest = match format {
         Format::Inventory => formats::inventory(data).map_err(failed)?,
-        Format::Athena(format) => formats::athena(data, format).map_err(failed)?,
+        Format::Athena { of } => formats::athena(data, of).map_err(failed)?,
         format => {
             let items = formats::items(data, format)
                 .map_err(|why| failed(format!("The object s3://{bucket}/{key} can't be read: {why}")))?;

@@ -80,7 +80,7 @@ impl Engine {
             let finished = match written {
                 Ok(count) => {
                     children += count;
-                    writing.finish(self, &export.bucket).await
+                    writing.finish(self).await
                 }
                 Err(why) => Err(why),
             };
@@ -95,8 +95,8 @@ impl Engine {
             "MapRunArn": record.run.arn,
             "ResultFiles": files,
         });
-        let put = self.objects().put(&export.bucket, &key, manifest.to_string());
-        if let Err(why) = put.await {
+        let objects = self.objects();
+        if let Err(why) = objects.put(&export.bucket, &key, manifest.to_string()).await {
             return Ok(Err(failed(why)));
         }
         let run = record.id;
@@ -150,7 +150,7 @@ impl Engine {
         loop {
             let pending = self
                 .store
-                .read(move |connection| kept::pending_after(connection, run, after, TOGETHER));
+                .read(move |connection| kept::pending(connection, run, after, TOGETHER));
             let pending = pending.await?;
             let Some(last) = pending.last() else {
                 return Ok(Ok(0));

@@ -119,14 +119,16 @@ pub(crate) fn list(
 pub(crate) fn unfinished(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut statement = connection.prepare_cached(
         "SELECT arn FROM map_runs WHERE stage <> 'OVER' OR EXISTS
-         (SELECT 1 FROM map_children WHERE run = map_runs.id AND status = 'RUNNING')",
+         (SELECT 1 FROM map_children INDEXED BY map_children_running
+          WHERE run = map_runs.id AND status = 'RUNNING')",
     )?;
     statement.query_map([], |row| row.get(0))?.collect()
 }
 
 /// The Map Run whose child an execution is.
 pub(crate) fn of_child(connection: &Connection, execution: i64) -> rusqlite::Result<Option<(Record, u64)>> {
-    let mut statement = connection.prepare_cached("SELECT run, items FROM map_children WHERE execution = ?1")?;
+    let mut statement =
+        connection.prepare_cached("SELECT run, items FROM map_children WHERE execution = ?1")?;
     let found: Option<(i64, i64)> = statement
         .query_row([execution], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
@@ -230,8 +232,8 @@ fn count(
 
 /// How many children and items of a run have this status.
 pub(crate) fn counted(connection: &Connection, run: i64, status: &str) -> rusqlite::Result<Count> {
-    let mut statement =
-        connection.prepare_cached("SELECT executions, items FROM map_counts WHERE run = ?1 AND status = ?2")?;
+    let mut statement = connection
+        .prepare_cached("SELECT executions, items FROM map_counts WHERE run = ?1 AND status = ?2")?;
     let found = statement.query_row(params![run, status], |row| {
         let (executions, items): (i64, i64) = (row.get(0)?, row.get(1)?);
         Ok(Count {
@@ -242,25 +244,25 @@ pub(crate) fn counted(connection: &Connection, run: i64, status: &str) -> rusqli
     Ok(found.optional()?.unwrap_or_default())
 }
 
-/// The first children that have not begun.
-pub(crate) fn pending(connection: &Connection, run: i64, limit: usize) -> rusqlite::Result<Vec<Pending>> {
+/// The children that have not begun, in order, after the one numbered `after`.
+pub(crate) fn pending(
+    connection: &Connection,
+    run: i64,
+    after: i64,
+    limit: usize,
+) -> rusqlite::Result<Vec<Pending>> {
     let mut statement = connection.prepare_cached(
-        "SELECT n, coalesce(input, 'null') FROM map_children WHERE run = ?1 AND status = 'PENDING'
-         ORDER BY n LIMIT ?2",
+        "SELECT n, coalesce(input, 'null') FROM map_children INDEXED BY map_children_pending
+         WHERE run = ?1 AND status = 'PENDING' AND n > ?2 ORDER BY n LIMIT ?3",
     )?;
-    let pending = |row: &Row<'_>| {
-        Ok(Pending {
-            n: row.get(0)?,
-            input: row.get(1)?,
-        })
-    };
-    statement.query_map(params![run, limit], pending)?.collect()
+    statement.query_map(params![run, after, limit], child)?.collect()
 }
 
 /// The executions of the children that run.
 pub(crate) fn running(connection: &Connection, run: i64) -> rusqlite::Result<Vec<i64>> {
     let mut statement = connection.prepare_cached(
-        "SELECT execution FROM map_children WHERE run = ?1 AND status = 'RUNNING' AND execution IS NOT NULL",
+        "SELECT execution FROM map_children INDEXED BY map_children_running
+         WHERE run = ?1 AND status = 'RUNNING' AND execution IS NOT NULL",
     )?;
     statement.query_map([run], |row| row.get(0))?.collect()
 }
@@ -326,6 +328,13 @@ pub(crate) fn written(transaction: &Transaction<'_>, run: i64, children: u64) ->
         params![run, number(children)],
     )?;
     Ok(())
+}
+
+fn child(row: &Row<'_>) -> rusqlite::Result<Pending> {
+    Ok(Pending {
+        n: row.get(0)?,
+        input: row.get(1)?,
+    })
 }
 
 fn number(number: u64) -> i64 {

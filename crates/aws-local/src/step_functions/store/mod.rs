@@ -2,6 +2,7 @@
 
 pub(super) mod executions;
 pub(super) mod machines;
+pub(super) mod map_runs;
 
 use crate::StartError;
 use crate::database::Place;
@@ -61,5 +62,5 @@ const SCHEMA: &str = "
 
 /// Must be called within a tokio runtime, which then writes to the file.
 pub(super) fn open(place: Place) -> Result<Store, StartError> {
-    Store::open(place, FILE, SCHEMA)
+    Store::open(place, FILE, &[SCHEMA, map_runs::SCHEMA].concat())
 }

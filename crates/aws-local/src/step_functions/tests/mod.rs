@@ -2,6 +2,7 @@
 
 mod api;
 mod durability;
+mod map_runs;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
