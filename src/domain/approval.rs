@@ -10,6 +10,7 @@ use super::ids::ApprovalId;
 use super::keys::SealedTarget;
 use super::request::{OnReject, OutcomeKind};
 use super::signer::SignerRecord;
+use super::wording::AskWords;
 use serde_json::{Value, json};
 
 /// Everything that is known of one approval.
@@ -60,13 +61,14 @@ impl Approval {
             .collect()
     }
 
-    /// The name of the thing that is signed: the document's id in the short form, else the title.
-    pub fn subject(&self) -> &str {
-        self.body
-            .terms
+    /// The name of the thing that is signed: the document's id in the short form, else the title without the verb that
+    /// it begins with.
+    pub fn subject(&self) -> String {
+        let terms = &self.body.terms;
+        terms
             .document_id
-            .as_deref()
-            .unwrap_or(&self.body.terms.title)
+            .clone()
+            .unwrap_or_else(|| AskWords::from_title(&terms.title).object.to_string())
     }
 
     /// What the workflow is sent for how this request ended; `None` while it hasn't, or when nobody waits.

@@ -20,13 +20,18 @@ ARGUMENTS = [
 ]
 
 
+def program() -> str:
+    """Where Chromium is."""
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    assert found, "no Chromium: install it (on Debian: apt-get install chromium) or set CHROMIUM to its path"
+    return found
+
+
 @pytest.fixture(scope="session")
 def chromium():
     """Debian's Chromium, started once."""
-    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    assert program, "no Chromium: install it (on Debian: apt-get install chromium) or set CHROMIUM to its path"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=program(), args=ARGUMENTS)
         yield browser
         browser.close()
 

@@ -137,7 +137,7 @@ async fn all_waits_for_everybody() {
     harness.answer(&alice, "approve", "", "Alice").await;
     let (status, output) = harness.ended(&execution).await;
     assert_eq!(status, "SUCCEEDED");
-    assert_eq!(output["signature"], "alice and bob signed Approve the budget");
+    assert_eq!(output["signature"], "alice and bob signed the budget");
     let responses = output["responses"].as_array().unwrap();
     assert!(
         responses

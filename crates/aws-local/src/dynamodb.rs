@@ -12,13 +12,30 @@ use tokio::sync::Mutex;
 use crate::StartError;
 use crate::database::Place;
 use crate::error::{Answer, AwsError};
+use crate::flush::Flush;
 use crate::source::Clock;
 
 const FILE: &str = "dynamodb.sqlite";
+/// The operations that leave nothing behind.
+const ONLY_READ: [&str; 11] = [
+    "DescribeTable",
+    "ListTables",
+    "GetItem",
+    "Query",
+    "Scan",
+    "BatchGetItem",
+    "TransactGetItems",
+    "ListStreams",
+    "DescribeStream",
+    "DescribeTimeToLive",
+    "ListTagsOfResource",
+];
 
 pub(crate) struct DynamoDb {
     database: Database,
     place: Place,
+    /// Where it is in a file.
+    flush: Option<Flush>,
     /// The database has one lock for everything. Waiting for it here keeps the blocking threads free.
     turn: Arc<Mutex<()>>,
 }
@@ -29,29 +46,48 @@ impl DynamoDb {
             Some(path) => Database::new(&path.to_string_lossy()),
             None => Database::memory_with_clock(Arc::new(Seconds(Arc::clone(clock)))),
         };
-        let database = database.map_err(|error| StartError::Database {
+        let refused = |error: DynoxideError| StartError::Database {
             file: FILE,
             reason: error.to_string(),
-        })?;
+        };
+        let database = database.map_err(refused)?;
+        let flush = place.file(FILE).map(|path| Flush::of(&path));
+        if flush.is_some() {
+            // What this says is that a commit no longer flushes, which is then our part.
+            database.disable_bulk_loading().map_err(refused)?;
+        }
         Ok(DynamoDb {
             database,
             place,
+            flush,
             turn: Arc::default(),
         })
     }
 
     pub(crate) async fn call(&self, operation: String, body: Bytes) -> Result<Answer, AwsError> {
         let database = self.database.clone();
-        if matches!(self.place, Place::Memory) {
+        let Some(flush) = self.flush.clone() else {
             return run(&database, &operation, &body);
-        }
+        };
         let turn = Arc::clone(&self.turn).lock_owned().await;
-        self.place
+        let committed = flush.clone();
+        let answer = self
+            .place
             .run(move || {
                 let _turn = turn;
-                run(&database, &operation, &body)
+                let answer = run(&database, &operation, &body);
+                // Whatever came of it: a batch that failed may have written half.
+                if !ONLY_READ.contains(&operation.as_str()) {
+                    committed.committed();
+                }
+                answer
             })
-            .await?
+            .await?;
+        flush
+            .flushed()
+            .await
+            .map_err(|error| AwsError::internal("InternalServerError", error))?;
+        answer
     }
 
     /// Waits for the write under way.

@@ -39,6 +39,7 @@ mod database;
 mod dispatch;
 mod dynamodb;
 mod error;
+mod flush;
 mod lambda;
 mod mailbox;
 mod s3;
