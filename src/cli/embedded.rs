@@ -72,6 +72,7 @@ impl Embedded {
             data: start.data.map(|folder| folder.join("aws")),
             clock: Arc::new(move || now.now()),
             randomness: Arc::new(fill_random),
+            http_tasks: Vec::new(),
         };
         let aws = AwsLocal::start(options)
             .await

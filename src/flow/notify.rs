@@ -22,8 +22,11 @@ pub async fn mail(flow: &Flow, id: ApprovalId, number: u8) -> Result<Step, Store
         Loaded::Unfinished(stored)
             if now.duration_since(stored.body.created) > super::open::INTAKE_ABANDONED =>
         {
-            flow.store.forget_due(id, number).await?;
-            return Ok(Step::Done);
+            return match flow.store.forget_due(id, number).await {
+                // It has become an approval in this very moment: its mail is due.
+                Err(StoreError::Conflict) => Ok(Step::Nothing),
+                forgotten => forgotten.map(|()| Step::Done),
+            };
         }
         Loaded::Unfinished(_) | Loaded::Nothing => return Ok(Step::Nothing),
     };

@@ -62,7 +62,7 @@ async fn take_in(flow: &Flow, request: &Value) -> Result<Opened, OpenError> {
     };
     let id = ApprovalId::of(&request.target);
     let stored = body_of(flow, id, &request, flow.clock.now());
-    match flow.store.write_body(id, &stored, None).await? {
+    match flow.store.write_body(id, &stored).await? {
         BodyWrite::Written => finish(flow, id, &request, &stored).await,
         BodyWrite::Exists(_) => match flow.store.load(id).await? {
             Loaded::Approval(approval) => Ok(known(&approval)),
@@ -120,9 +120,8 @@ async fn take_over(
     }
     if now.duration_since(there.body.created) > INTAKE_ABANDONED {
         let stored = body_of(flow, id, request, now);
-        if flow.store.write_body(id, &stored, Some(&there.digest)).await? == BodyWrite::Written {
-            return finish(flow, id, request, &stored).await;
-        }
+        flow.store.replace_body(id, &stored, &there.digest).await?;
+        return finish(flow, id, request, &stored).await;
     }
     Err(StoreError::Conflict.into())
 }

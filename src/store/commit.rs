@@ -96,6 +96,13 @@ impl Store {
             .into_iter()
             .map(|put| TransactWriteItem::builder().put(put).build())
             .collect();
+        self.transact(items).await
+    }
+
+    /// Writes all of `items` or none.
+    ///
+    /// [`StoreError::Conflict`] when a condition doesn't hold, or somebody else writes one of them at this moment.
+    pub(super) async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<(), StoreError> {
         let sent = self
             .client
             .transact_write_items()

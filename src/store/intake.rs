@@ -5,7 +5,7 @@
 //! event and the lookups, and last the state, which makes it an approval. Every part is made from the body alone, so
 //! whoever finds a body without a state can write the missing rest, twice or at the same time.
 
-use super::items::{self, BODY, Item, item, person_sk, pk, signer_item, state_item, text};
+use super::items::{self, BODY, Item, STATE, item, person_sk, pk, signer_item, state_item, text};
 use super::lookup::Lookup;
 use super::{Store, StoreError, unavailable};
 use crate::domain::body::{Body, People, REQUESTER, SaltSeed};
@@ -15,8 +15,19 @@ use crate::domain::evidence::Event;
 use crate::domain::ids::ApprovalId;
 use crate::domain::keys::SealedTarget;
 use crate::domain::signer::{Person, SignerRecord};
-use aws_sdk_dynamodb::types::{PutRequest, ReturnValuesOnConditionCheckFailure, WriteRequest};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConditionCheck, Delete, Put, PutRequest, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update, WriteRequest,
+};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// The condition of what may not be there yet.
+const MISSING: &str = "attribute_not_exists(pk)";
+/// The condition of a signer's item at intake: not there, or [forgotten](Store::forget_due). Whoever finishes that
+/// intake after all makes its mail due again.
+const MISSING_OR_FORGOTTEN: &str =
+    "attribute_not_exists(pk) OR (revision = :first AND attribute_not_exists(due))";
 
 /// The body as it is stored, with the encrypted token and the seed of the people's salts.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -40,28 +51,22 @@ pub enum BodyWrite {
     Exists(Box<StoredBody>),
 }
 
+fn body_item(id: ApprovalId, stored: &StoredBody) -> Item {
+    let mut item = item(pk(id), BODY.to_owned(), stored);
+    item.insert("digest".to_owned(), text(stored.digest.to_string()));
+    item
+}
+
 impl Store {
-    /// Writes the body, unless there is one. With `instead_of` it replaces the body of that digest.
-    pub async fn write_body(
-        &self,
-        id: ApprovalId,
-        stored: &StoredBody,
-        instead_of: Option<&Sha256>,
-    ) -> Result<BodyWrite, StoreError> {
-        let mut item = item(pk(id), BODY.to_owned(), stored);
-        item.insert("digest".to_owned(), text(stored.digest.to_string()));
+    /// Writes the body, unless there is one.
+    pub async fn write_body(&self, id: ApprovalId, stored: &StoredBody) -> Result<BodyWrite, StoreError> {
         let put = self
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(item))
+            .set_item(Some(body_item(id, stored)))
+            .condition_expression(MISSING)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let put = match instead_of {
-            None => put.condition_expression("attribute_not_exists(pk)"),
-            Some(digest) => put
-                .condition_expression("digest = :digest")
-                .expression_attribute_values(":digest", text(digest.to_string())),
-        };
         match put.send().await {
             Ok(_) => Ok(BodyWrite::Written),
             Err(error) => {
@@ -79,6 +84,72 @@ impl Store {
                 )
             }
         }
+    }
+
+    /// Puts a body in the place of the one of this digest, of which no approval came, and deletes what belonged to that.
+    ///
+    /// [`StoreError::Conflict`] when it has become an approval by now, or another body was put there.
+    pub async fn replace_body(
+        &self,
+        id: ApprovalId,
+        stored: &StoredBody,
+        digest: &Sha256,
+    ) -> Result<(), StoreError> {
+        self.clear_parts(id, digest).await?;
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(body_item(id, stored)))
+            .condition_expression("digest = :digest")
+            .expression_attribute_values(":digest", text(digest.to_string()));
+        let put = put.build().expect("all is set");
+        self.transact(vec![
+            self.no_state(id),
+            TransactWriteItem::builder().put(put).build(),
+        ])
+        .await
+    }
+
+    /// Deletes people, signers and event of a body: the request that takes its place may have fewer signers, and those
+    /// left over would be waited for. Lookups stay: they find candidates only.
+    async fn clear_parts(&self, id: ApprovalId, digest: &Sha256) -> Result<(), StoreError> {
+        let mut items = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", text(pk(id)))
+            .projection_expression("pk, sk")
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        let mut parts = Vec::new();
+        while let Some(key) = items.next().await {
+            let key = key.map_err(|error| unavailable("Query", error))?;
+            if items::read_text(&key, "sk") != BODY {
+                parts.push(key);
+            }
+        }
+        for chunk in parts.chunks(98) {
+            let body = ConditionCheck::builder()
+                .table_name(&self.table)
+                .key("pk", text(pk(id)))
+                .key("sk", text(BODY))
+                .condition_expression("digest = :digest")
+                .expression_attribute_values(":digest", text(digest.to_string()))
+                .build()
+                .expect("all is set");
+            let body = TransactWriteItem::builder().condition_check(body).build();
+            let deleted = chunk.iter().map(|key| {
+                let key = Some(key.clone());
+                let delete = Delete::builder().table_name(&self.table).set_key(key);
+                let delete = delete.build().expect("all is set");
+                TransactWriteItem::builder().delete(delete).build()
+            });
+            let all = [self.no_state(id), body].into_iter().chain(deleted);
+            self.transact(all.collect()).await?;
+        }
+        Ok(())
     }
 
     /// Writes what belongs to a body: each signer (unless there already), and people, the first event and the
@@ -104,7 +175,11 @@ impl Store {
         let mut writes = tokio::task::JoinSet::new();
         for signer in signers {
             let (store, item) = (self.clone(), signer_item(id, signer));
-            writes.spawn(async move { store.put_unless_there(item).await.map(drop) });
+            let first = HashMap::from([(":first".to_owned(), items::number(signer.revision))]);
+            writes.spawn(async move {
+                let put = store.put_if(item, MISSING_OR_FORGOTTEN, Some(first));
+                put.await.map(drop)
+            });
         }
         for chunk in rest.chunks(25) {
             let (store, chunk) = (self.clone(), chunk.to_vec());
@@ -123,16 +198,25 @@ impl Store {
         body: &Body,
         record: &RequestRecord,
     ) -> Result<bool, StoreError> {
-        self.put_unless_there(state_item(id, body.created, record)).await
+        self.put_if(state_item(id, body.created, record), MISSING, None)
+            .await
     }
 
-    async fn put_unless_there(&self, item: Item) -> Result<bool, StoreError> {
+    /// `false` when `condition` doesn't hold.
+    async fn put_if(
+        &self,
+        item: Item,
+        condition: &str,
+        values: Option<HashMap<String, AttributeValue>>,
+    ) -> Result<bool, StoreError> {
         let put = self
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(item));
-        match put.condition_expression("attribute_not_exists(pk)").send().await {
+            .set_item(Some(item))
+            .condition_expression(condition)
+            .set_expression_attribute_values(values);
+        match put.send().await {
             Ok(_) => Ok(true),
             Err(error) => match unavailable("PutItem", error) {
                 StoreError::Conflict => Ok(false),
@@ -175,20 +259,34 @@ impl Store {
     }
 
     /// Takes a signer's item out of the due index when no approval came of it (its intake was cut off long ago).
+    ///
+    /// [`StoreError::Conflict`] when one has come of it by now: then its mail stays due.
     pub async fn forget_due(&self, id: ApprovalId, number: u8) -> Result<(), StoreError> {
-        let update = self
-            .client
-            .update_item()
+        let update = Update::builder()
             .table_name(&self.table)
             .key("pk", text(pk(id)))
             .key("sk", text(items::signer_sk(number)))
             .update_expression("REMOVE due, due_at")
-            .condition_expression("attribute_exists(pk)");
-        update
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| unavailable("UpdateItem", error))
+            .condition_expression("attribute_exists(pk)")
+            .build()
+            .expect("all is set");
+        self.transact(vec![
+            self.no_state(id),
+            TransactWriteItem::builder().update(update).build(),
+        ])
+        .await
+    }
+
+    /// The condition that no approval has come of a body.
+    fn no_state(&self, id: ApprovalId) -> TransactWriteItem {
+        let check = ConditionCheck::builder()
+            .table_name(&self.table)
+            .key("pk", text(pk(id)))
+            .key("sk", text(STATE))
+            .condition_expression(MISSING)
+            .build()
+            .expect("all is set");
+        TransactWriteItem::builder().condition_check(check).build()
     }
 
     /// Checks that the table answers, reading nothing.

@@ -15,8 +15,10 @@ CALLS = {"src/store": "dynamodb", "src/mail": "sesv2", "src/step_functions.rs": 
 EMBEDDED = ("src/cli/embedded.rs", "src/cli/demo/")
 # IAM's prefix of each.
 PREFIX = {"dynamodb": "dynamodb", "sesv2": "ses", "stepfunctions": "states"}
-# A transaction has no permission of its own: the writes in it have. Here it only puts.
-STANDS_FOR = {"TransactWriteItems": "PutItem"}
+# A transaction has no permission of its own: what is in it has.
+IN_A_TRANSACTION = {
+    "put": "PutItem", "update": "UpdateItem", "delete": "DeleteItem", "condition_check": "ConditionCheckItem",
+}
 # Made by the template; the program makes its table only in the embedded AWS.
 NOT_IN_PRODUCTION = {"CreateTable"}
 
@@ -38,13 +40,20 @@ def called(text: str, service: str) -> set[str]:
     return {name for method, name in operations(service).items() if re.search(rf"\.\s*{method}\s*\(\s*\)", code)}
 
 
+def parts_of_transactions(text: str) -> set[str]:
+    """The parts that transactions are made of, by the names of their methods in the Rust SDK."""
+    return set(re.findall(r"TransactWriteItem::builder\(\)\s*\.(\w+)\(", text))
+
+
 def used() -> set[str]:
     """The permissions that the code needs."""
     actions = set()
     for place, service in CALLS.items():
         for source in sources(place):
-            for name in called(source.read_text(), service) - NOT_IN_PRODUCTION:
-                actions.add(f"{PREFIX[service]}:{STANDS_FOR.get(name, name)}")
+            text = source.read_text()
+            names = called(text, service) - NOT_IN_PRODUCTION - {"TransactWriteItems"}
+            names |= {IN_A_TRANSACTION[part] for part in parts_of_transactions(text)}
+            actions |= {f"{PREFIX[service]}:{name}" for name in names}
     return actions
 
 
@@ -68,9 +77,10 @@ def test_calls_are_found_as_they_are_written():
     assert called("self.client.send_task_success().task_token(t)", "stepfunctions") == {"SendTaskSuccess"}
 
 
-def test_transactions_only_put():
-    text = "".join(source.read_text() for source in sources("src/store"))
-    assert set(re.findall(r"TransactWriteItem::builder\(\)\s*\.(\w+)\(", text)) == {"put"}
+def test_parts_of_transactions_are_found_as_they_are_written():
+    text = "TransactWriteItem::builder().put(put).build(); TransactWriteItem::builder()\n    .delete(it)\n    .build()"
+    assert parts_of_transactions(text) == {"put", "delete"}
+    assert {"dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"} <= used()
 
 
 def test_nothing_else_calls_aws():

@@ -1,6 +1,7 @@
 //! What is taken in, what is refused, and that a repeat makes nothing new.
 
 use super::harness::{Fault, Harness, approval_machine, ask_bob};
+use countersign::store::StoreError;
 use countersign::web::intake::Function;
 use serde_json::{Value, json};
 
@@ -111,6 +112,56 @@ async fn an_intake_that_is_never_finished_leaves_nothing_due() {
     harness.pass(jiff::SignedDuration::from_mins(16)).await;
     assert!(harness.dump().await.iter().all(|item| item.get("due").is_none()));
     assert!(harness.aws.mails().is_empty());
+    harness.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_waited_for_whom_only_the_request_before_asked() {
+    let harness = Harness::start().await;
+    let mut first = request("token");
+    first["signers"] = json!([
+        {"name": "Bob", "email": "bob@example.com"},
+        {"name": "Carol", "email": "carol@example.com"}
+    ]);
+    // Body and signers are written; people, event and state are not.
+    harness.faults.next("BatchWriteItem", 3, Fault::Lost);
+    let cut_off = harness.invoke(Function::Intake, first).await;
+    assert_eq!(cut_off.expect_err("cut off").0, "Approval.Unavailable");
+    let carol = |items: &[Value]| items.iter().any(|item| item["sk"] == "R#001");
+    assert!(carol(&harness.dump().await), "Carol's item is there");
+
+    harness.pass(jiff::SignedDuration::from_mins(16)).await;
+    let id = harness.open(request("token")).await;
+    assert!(!carol(&harness.dump().await), "Carol is not asked any more");
+    let path = harness.link("bob@example.com").await;
+    harness.answer(&path, "approve", "", "Bob").await;
+    assert_eq!(harness.approval(id).await.record.state.status(), "approved");
+    harness.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_was_given_up_is_due_again_once_it_is_finished() {
+    let harness = Harness::start().await;
+    harness.faults.next("BatchWriteItem", 3, Fault::Lost);
+    let cut_off = harness.invoke(Function::Intake, request("token")).await;
+    assert_eq!(cut_off.expect_err("cut off").0, "Approval.Unavailable");
+    harness.pass(jiff::SignedDuration::from_mins(16)).await;
+    let due = |items: Vec<Value>| {
+        items
+            .iter()
+            .any(|item| item["sk"] == "R#000" && item.get("due").is_some())
+    };
+    assert!(!due(harness.dump().await), "given up");
+
+    // As a process does that dies before it mails: what is due has to stand in the table.
+    let id = harness.open(request("token")).await;
+    assert!(due(harness.dump().await), "the first mail is due");
+    // Whoever gives up too late changes nothing.
+    let late = harness.flow.store.forget_due(id, 0).await;
+    assert_eq!(late, Err(StoreError::Conflict));
+    assert!(due(harness.dump().await), "the first mail is still due");
+    harness.settle().await;
+    assert_eq!(harness.aws.mails().len(), 1);
     harness.finish().await;
 }
 

@@ -168,8 +168,16 @@ fn describe(event: &Event, include_data: bool) -> (String, Details) {
             "Succeeded",
         ),
         Event::TaskFailed {
-            resource, failure, ..
-        } => failed(fields, resource, failure, "Failed"),
+            resource,
+            failure,
+            unsubmitted,
+            ..
+        } => failed(
+            fields,
+            resource,
+            failure,
+            if *unsubmitted { "SubmitFailed" } else { "Failed" },
+        ),
         Event::TaskTimedOut {
             resource, failure, ..
         } => failed(fields, resource, failure, "TimedOut"),

@@ -238,6 +238,9 @@ pub enum Event {
         /// The failure.
         #[serde(flatten)]
         failure: Failure,
+        /// The call that was to begin it failed: `TaskSubmitFailed`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unsubmitted: bool,
     },
     /// `TaskTimedOut` or `LambdaFunctionTimedOut`.
     TaskTimedOut {

@@ -74,6 +74,7 @@ mod definition;
 mod execution;
 mod expression;
 mod history;
+mod integrations;
 mod interface;
 mod intrinsic;
 mod journal;

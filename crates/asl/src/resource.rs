@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::integrations;
+
 /// What a Task runs. In the journal it is written as its ARN.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -14,11 +16,11 @@ pub enum Resource {
         /// The ARN as written, with its version or alias if there is one.
         arn: String,
     },
-    /// An optimised integration: `arn:aws:states:::lambda:invoke` and its kind.
+    /// A service integration: `arn:aws:states:::lambda:invoke` and its kind, and `arn:aws:states:::aws-sdk:…`.
     Service {
         /// The partition: `aws`, `aws-cn`, `aws-us-gov`.
         partition: String,
-        /// `resourceType` in the history: `lambda`.
+        /// `resourceType` in the history: `lambda`, `aws-sdk:sfn`.
         service: String,
         /// The call: `invoke`.
         action: String,
@@ -34,6 +36,10 @@ pub enum Pattern {
     RequestResponse,
     /// When somebody answers the task token (`.waitForTaskToken`).
     WaitForTaskToken,
+    /// When what the call began is over (`.sync`).
+    Sync,
+    /// The same, with what was JSON in text given as JSON (`.sync:2`).
+    SyncAsJson,
 }
 
 impl Resource {
@@ -43,6 +49,28 @@ impl Resource {
             self,
             Self::Service {
                 pattern: Pattern::WaitForTaskToken,
+                ..
+            }
+        )
+    }
+
+    /// Whether the call only begins something: then what follows it says how the task ends.
+    pub fn begins_only(&self) -> bool {
+        matches!(self, Self::Service { pattern, .. } if *pattern != Pattern::RequestResponse)
+    }
+
+    /// Whether the history tells a call that failed (`TaskSubmitFailed`) from a task that did. A function that
+    /// fails has been called all the same.
+    pub(crate) fn fails_to_submit(&self) -> bool {
+        self.begins_only() && !matches!(self, Self::Service { service, .. } if service == "lambda")
+    }
+
+    /// Whether it ends when what it began is over.
+    pub(crate) fn is_job(&self) -> bool {
+        matches!(
+            self,
+            Self::Service {
+                pattern: Pattern::Sync | Pattern::SyncAsJson,
                 ..
             }
         )
@@ -62,6 +90,8 @@ impl fmt::Display for Pattern {
         f.write_str(match self {
             Self::RequestResponse => "",
             Self::WaitForTaskToken => ".waitForTaskToken",
+            Self::Sync => ".sync",
+            Self::SyncAsJson => ".sync:2",
         })
     }
 }
@@ -107,22 +137,8 @@ impl FromStr for Resource {
     fn from_str(text: &str) -> Result<Self, UnknownResource> {
         let parts: Vec<&str> = text.split(':').collect();
         match parts[..] {
-            ["arn", partition, "states", "", "", service, action] if !partition.is_empty() => {
-                let (action, pattern) = match action.split_once('.') {
-                    None => (action, Some(Pattern::RequestResponse)),
-                    Some((action, "waitForTaskToken")) => (action, Some(Pattern::WaitForTaskToken)),
-                    Some((action, _)) => (action, None),
-                };
-                match (service, action, pattern) {
-                    ("lambda", "invoke", Some(pattern)) => Ok(Self::Service {
-                        partition: partition.to_owned(),
-                        service: service.to_owned(),
-                        action: action.to_owned(),
-                        pattern,
-                    }),
-                    ("lambda", _, _) => Err(UnknownResource::NotRecognized(text.to_owned())),
-                    _ => Err(UnknownResource::NotSupported(text.to_owned())),
-                }
+            ["arn", partition, "states", "", "", ref call @ ..] if !partition.is_empty() => {
+                integration(partition, call).ok_or_else(|| UnknownResource::NotRecognized(text.to_owned()))
             }
             ["arn", partition, "lambda", region, account, "function", name]
             | ["arn", partition, "lambda", region, account, "function", name, _]
@@ -134,6 +150,33 @@ impl FromStr for Resource {
             _ => Err(UnknownResource::NotRecognized(text.to_owned())),
         }
     }
+}
+
+/// What stands behind `arn:aws:states:::`: `sqs:sendMessage.waitForTaskToken`, `aws-sdk:s3:getObject`.
+fn integration(partition: &str, call: &[&str]) -> Option<Resource> {
+    let (call, second) = match call {
+        [call @ .., "2"] => (call, true),
+        call => (call, false),
+    };
+    let (action, service) = call.split_last()?;
+    let (action, pattern) = match (action.split_once('.'), second) {
+        (None, false) => (*action, Pattern::RequestResponse),
+        (Some((action, "waitForTaskToken")), false) => (action, Pattern::WaitForTaskToken),
+        (Some((action, "sync")), false) => (action, Pattern::Sync),
+        (Some((action, "sync")), true) => (action, Pattern::SyncAsJson),
+        _ => return None,
+    };
+    let known = match service {
+        ["aws-sdk", service] => integrations::is_of_sdk(service, action, pattern),
+        [service] => integrations::is_optimised(service, action, pattern),
+        _ => false,
+    };
+    known.then(|| Resource::Service {
+        partition: partition.to_owned(),
+        service: service.join(":"),
+        action: action.to_owned(),
+        pattern,
+    })
 }
 
 impl TryFrom<String> for Resource {
@@ -153,6 +196,10 @@ mod tests {
         for arn in [
             "arn:aws:states:::lambda:invoke",
             "arn:aws-cn:states:::lambda:invoke.waitForTaskToken",
+            "arn:aws:states:::aws-sdk:sfn:startExecution",
+            "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+            "arn:aws:states:::states:startExecution.sync",
+            "arn:aws:states:::states:startExecution.sync:2",
             "arn:aws:lambda:us-east-1:123456789012:function:f",
             "arn:aws:lambda:us-east-1:123456789012:function:f:$LATEST",
         ] {
@@ -167,12 +214,23 @@ mod tests {
             Err(UnknownResource::NotRecognized(_)) => None,
             Ok(_) => Some(true),
         };
-        assert_eq!(supported("arn:aws:states:::sqs:sendMessage"), Some(false));
         assert_eq!(
             supported("arn:aws:states:us-east-1:123456789012:activity:a"),
             Some(false)
         );
-        assert_eq!(supported("arn:aws:states:::lambda:invoke.sync"), None);
+        for unknown in [
+            "arn:aws:states:::lambda:invoke.sync",
+            "arn:aws:states:::dynamodb:query",
+            "arn:aws:states:::sqs:sendMessage.sync",
+            "arn:aws:states:::states:startExecution.sync:3",
+            "arn:aws:states:::aws-sdk:nothing:getItem",
+            "arn:aws:states:::aws-sdk:s3:GetObject",
+            "arn:aws:states:::aws-sdk:s3:getObject.sync",
+            "arn:aws:states:::",
+            "arn:aws:states:::2",
+        ] {
+            assert_eq!(supported(unknown), None, "{unknown}");
+        }
         assert_eq!(supported("hello"), None);
         assert_eq!(supported("arn:aws:lambda:us-east-1::function:f"), None);
     }

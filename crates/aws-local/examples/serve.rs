@@ -17,6 +17,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         randomness: Arc::new(|buffer: &mut [u8]| {
             getrandom::fill(buffer).expect("the operating system has randomness");
         }),
+        http_tasks: Vec::new(),
     })
     .await?;
     aws.register_function(

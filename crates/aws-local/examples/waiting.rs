@@ -74,6 +74,7 @@ async fn open(folder: &std::path::Path) -> Result<AwsLocal, aws_local::StartErro
         randomness: Arc::new(|buffer: &mut [u8]| {
             getrandom::fill(buffer).expect("the operating system has randomness");
         }),
+        http_tasks: Vec::new(),
     })
     .await?;
     aws.register_function("ask", function(|_| async { Ok(json!({})) }));

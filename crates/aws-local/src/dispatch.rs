@@ -14,9 +14,15 @@ pub(crate) enum Call {
     DynamoDb {
         operation: String,
     },
+    Events {
+        operation: String,
+    },
     Lambda(LambdaCall),
     S3(S3Call),
     Ses(SesCall),
+    Sqs {
+        operation: String,
+    },
     StepFunctions {
         operation: String,
     },
@@ -52,6 +58,8 @@ impl Call {
     pub(crate) fn names(&self) -> (&str, &str) {
         match self {
             Call::DynamoDb { operation } => ("DynamoDB", operation),
+            Call::Events { operation } => ("EventBridge", operation),
+            Call::Sqs { operation } => ("SQS", operation),
             Call::StepFunctions { operation } => ("Step Functions", operation),
             Call::Lambda(LambdaCall::Invoke { .. }) => ("Lambda", "Invoke"),
             Call::Lambda(LambdaCall::GetFunction { .. }) => ("Lambda", "GetFunction"),
@@ -71,7 +79,8 @@ impl Call {
 
     pub(crate) fn protocol(&self) -> Protocol {
         match self {
-            Call::DynamoDb { .. } | Call::StepFunctions { .. } => Protocol::Json10,
+            Call::DynamoDb { .. } | Call::Sqs { .. } | Call::StepFunctions { .. } => Protocol::Json10,
+            Call::Events { .. } => Protocol::Json11,
             Call::Lambda(_) | Call::Ses(_) => Protocol::Rest,
             Call::S3(_) => Protocol::RestXml,
             Call::Unsupported { protocol, .. } => *protocol,
@@ -151,6 +160,12 @@ fn by_target(request: &Request<Bytes>, target: &str) -> Call {
         "DynamoDB_20120810" | "DynamoDBStreams_20120810" => Call::DynamoDb {
             operation: operation.to_owned(),
         },
+        "AWSEvents" => Call::Events {
+            operation: operation.to_owned(),
+        },
+        "AmazonSQS" => Call::Sqs {
+            operation: operation.to_owned(),
+        },
         "AWSStepFunctions" => Call::StepFunctions {
             operation: operation.to_owned(),
         },
@@ -203,6 +218,11 @@ fn form_action(body: &[u8]) -> Option<String> {
         .map(percent_decoded)
 }
 
+/// Where the caller asked: the host's name, with its port.
+pub(crate) fn host(request: &Request<Bytes>) -> Option<&str> {
+    header(request, "host").or_else(|| request.uri().authority().map(http::uri::Authority::as_str))
+}
+
 fn header<'a>(request: &'a Request<Bytes>, name: &str) -> Option<&'a str> {
     request.headers().get(name)?.to_str().ok()
 }
@@ -226,6 +246,20 @@ pub(crate) fn percent_decoded(text: &str) -> String {
         }
     }
     String::from_utf8_lossy(&out).into_owned()
+}
+
+/// The characters that stand for others as `%3A` and the like, but for letters, digits and those of `kept`.
+pub(crate) fn percent_encoded(text: &str, kept: &[u8]) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || kept.contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.push_str(&data_encoding::HEXUPPER.encode(&[byte]));
+        }
+    }
+    out
 }
 
 #[cfg(test)]

@@ -108,6 +108,19 @@ impl AwsError {
         &self.0.message
     }
 
+    /// The whole body, where a service has written it.
+    pub(crate) fn body(&self) -> Option<&str> {
+        self.0.body.as_deref()
+    }
+
+    /// A header that the answer has.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.0.headers.iter();
+        headers
+            .find(|(has, _)| has == name)
+            .map(|(_, value)| value.as_str())
+    }
+
     fn into_response(self, protocol: Protocol, request_id: &str) -> Response<Bytes> {
         let Refusal {
             status,

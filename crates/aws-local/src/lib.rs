@@ -8,7 +8,7 @@
 //!   the mailbox to a person with a browser.
 //!
 //! In the order in which a request meets them: `dispatch` reads which service and operation is meant;
-//! `dynamodb`, `s3`, `ses` (into the `mailbox`), `lambda` and `step_functions` answer; `error` writes a
+//! `dynamodb`, `s3`, `ses` (into the `mailbox`), `lambda`, `sqs` and `step_functions` answer; `error` writes a
 //! refusal in the form that the service's clients expect. What nobody here answers is refused by name.
 //!
 //! With a data folder, everything outlives the process, also when it is killed: [`AwsLocal::start`] opens what
@@ -39,6 +39,7 @@ mod database;
 mod dispatch;
 mod dynamodb;
 mod error;
+mod events;
 mod flush;
 mod lambda;
 mod mailbox;
@@ -46,6 +47,7 @@ mod s3;
 mod server;
 mod ses;
 mod source;
+mod sqs;
 mod step_functions;
 mod store;
 mod tasks;
@@ -67,12 +69,14 @@ use database::Place;
 use dispatch::Call;
 use dynamodb::DynamoDb;
 use error::{AwsError, Protocol};
+use events::Events;
 use lambda::Lambda;
 use mailbox::Mailbox;
 use s3::S3;
 use ses::Ses;
 use source::Source;
-use step_functions::{Services, StepFunctions};
+use sqs::Sqs;
+use step_functions::{Allowed, Services, StepFunctions};
 use tasks::Tasks;
 
 /// The region in the ARNs that the stand-ins give out. Requests for any region are answered alike.
@@ -85,13 +89,17 @@ pub const ACCOUNT: &str = "123456789012";
 /// What the stand-ins are started with.
 #[derive(Clone)]
 pub struct Options {
-    /// The folder for `dynamodb.sqlite`, `mail.sqlite`, `objects.sqlite` and `states.sqlite`; made when it is missing. Without
+    /// The folder for `dynamodb.sqlite`, `events.sqlite`, `mail.sqlite`, `objects.sqlite`, `queues.sqlite` and
+    /// `states.sqlite`; made when it is missing. Without
     /// one everything is in memory.
     pub data: Option<PathBuf>,
     /// The time of day. Should follow tokio's clock, for timers wait on that.
     pub clock: Clock,
     /// Fills a buffer with random bytes, for identifiers and task tokens.
     pub randomness: Randomness,
+    /// Where HTTP tasks (`arn:aws:states:::http:invoke`) may go: hosts, each with a port or without
+    /// (`localhost:3000`, `127.0.0.1`). Nowhere else; without any, nowhere at all.
+    pub http_tasks: Vec<String>,
 }
 
 impl Options {
@@ -101,6 +109,7 @@ impl Options {
             data: None,
             clock: Arc::new(clock),
             randomness: source::counting(),
+            http_tasks: Vec::new(),
         }
     }
 }
@@ -144,11 +153,13 @@ pub struct Activity {
 
 struct Inner {
     source: Source,
-    dynamodb: DynamoDb,
+    dynamodb: Arc<DynamoDb>,
+    events: Arc<Events>,
     lambda: Arc<Lambda>,
     mailbox: Arc<Mailbox>,
     s3: Arc<S3>,
-    ses: Ses,
+    ses: Arc<Ses>,
+    sqs: Arc<Sqs>,
     step_functions: StepFunctions,
     tasks: Arc<Tasks>,
     place: Place,
@@ -177,17 +188,24 @@ impl AwsLocal {
             randomness: options.randomness,
         };
         let tasks = Arc::new(Tasks::new());
-        let dynamodb = DynamoDb::open(place.clone(), &source.clock)?;
+        let dynamodb = Arc::new(DynamoDb::open(place.clone(), &source.clock)?);
+        let events = Arc::new(Events::open(place.clone(), source.clone())?);
         let lambda = Arc::new(Lambda::new(Arc::clone(&tasks)));
         let mailbox = Arc::new(Mailbox::open(place.clone())?);
         let s3 = Arc::new(S3::open(place.clone(), source.clone())?);
-        let ses = Ses::new(source.clone(), Arc::clone(&mailbox));
+        let ses = Arc::new(Ses::new(source.clone(), Arc::clone(&mailbox)));
+        let sqs = Arc::new(Sqs::open(place.clone(), source.clone())?);
         let step_functions = StepFunctions::open(
             place.clone(),
             source.clone(),
             Services {
                 lambda: Arc::clone(&lambda),
                 s3: Arc::clone(&s3),
+                sqs: Arc::clone(&sqs),
+                dynamodb: Arc::clone(&dynamodb),
+                ses: Arc::clone(&ses),
+                events: Arc::clone(&events),
+                http: Allowed::new(&options.http_tasks),
             },
             Arc::clone(&tasks),
         )
@@ -196,10 +214,12 @@ impl AwsLocal {
             inner: Arc::new(Inner {
                 source,
                 dynamodb,
+                events,
                 lambda,
                 mailbox,
                 s3,
                 ses,
+                sqs,
                 step_functions,
                 tasks,
                 place,
@@ -254,6 +274,11 @@ impl AwsLocal {
         self.inner.mailbox.mails_now(Some(address))
     }
 
+    /// The events that were put to EventBridge, oldest first, as a rule's target would get them; the last 10,000.
+    pub async fn events(&self) -> Vec<serde_json::Value> {
+        self.inner.events.all().await.unwrap_or_default()
+    }
+
     /// What is still going on, for a harness that wants to see that nothing is left.
     pub async fn activity(&self) -> Activity {
         Activity {
@@ -263,9 +288,11 @@ impl AwsLocal {
         }
     }
 
-    /// Tells the stand-ins that the clock was moved, so that timers whose time has come fire now.
+    /// Tells the stand-ins that the clock was moved, so that timers whose time has come fire now, and
+    /// messages are seen again.
     pub fn clock_moved(&self) {
         self.inner.step_functions.clock_moved();
+        self.inner.sqs.clock_moved();
     }
 
     /// Ends what still runs, waits for writes under way and gives the data folder free. Afterwards every
@@ -274,7 +301,9 @@ impl AwsLocal {
         self.kill();
         self.inner.dynamodb.settle().await;
         self.inner.mailbox.settle().await;
+        self.inner.events.settle().await;
         self.inner.s3.settle().await;
+        self.inner.sqs.settle().await;
         self.inner.step_functions.settle().await;
         self.inner.place.release();
     }
@@ -300,12 +329,17 @@ impl Inner {
         let bodiless = request.method() == http::Method::HEAD;
         let answer = match call {
             Call::DynamoDb { operation } => self.dynamodb.call(operation, request.into_body()).await,
+            Call::Events { operation } => self.events.call(&operation, request.body()).await,
             Call::Lambda(operation) => {
                 self.lambda
                     .call(operation, request.headers(), request.body(), &request_id)
                     .await
             }
             Call::S3(call) => self.s3.call(call, request).await,
+            Call::Sqs { operation } => {
+                let host = dispatch::host(&request);
+                self.sqs.call(&operation, host, request.body()).await
+            }
             Call::StepFunctions { operation } => self.step_functions.call(&operation, request.body()).await,
             Call::Ses(operation) => self.ses.call(operation, request.body()).await,
             Call::Unsupported {

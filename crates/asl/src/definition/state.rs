@@ -141,7 +141,9 @@ fn task(fields: &mut Fields<'_, '_>) -> Option<Work> {
                 None
             }
         });
-    if let Some(Resource::Service { .. }) = resource {
+    if let Some(Resource::Service { service, .. }) = &resource
+        && service == "lambda"
+    {
         invocation(fields);
     }
     let timeout = fields.seconds("TimeoutSeconds", "TimeoutSecondsPath");

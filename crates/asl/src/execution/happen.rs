@@ -28,7 +28,7 @@ impl Execution {
             }
             Happened::TaskSubmitted { task, output } => {
                 let (branch, open) = self.find(task)?;
-                if open.token.is_none() {
+                if open.token.is_none() && !open.resource.is_job() {
                     return Err(Refused::WrongKind);
                 }
                 // Said twice after a crash, it shows once.
@@ -49,7 +49,7 @@ impl Execution {
                 }
                 self.succeeded(task, output, turn)
             }
-            Happened::TaskFailed { task, error, cause } => self.task_failed(task, error, cause, turn),
+            Happened::TaskFailed { task, error, cause } => self.task_failed(task, error, cause, true, turn),
             Happened::TaskTimedOut { task, cause } => {
                 let (branch, open) = self.find(task)?;
                 let event = super::due::timed_out(task, open.resource.clone(), cause, false);
@@ -63,7 +63,7 @@ impl Execution {
                 self.succeeded(self.find_token(&token)?, output, turn)
             }
             Happened::TokenFailed { token, error, cause } => {
-                self.task_failed(self.find_token(&token)?, error, cause, turn)
+                self.task_failed(self.find_token(&token)?, error, cause, false, turn)
             }
             Happened::TokenHeartbeat { token } => {
                 let task = self.find_token(&token)?;
@@ -126,6 +126,7 @@ impl Execution {
                 task,
                 resource,
                 failure,
+                unsubmitted: false,
             },
         };
         self.started(task, turn);
@@ -138,6 +139,7 @@ impl Execution {
         task: TaskId,
         error: Option<String>,
         cause: Option<String>,
+        told_by_runner: bool,
         turn: &mut Turn<'_>,
     ) -> Result<(), Refused> {
         let (branch, open) = self.find(task)?;
@@ -150,6 +152,7 @@ impl Execution {
             task,
             resource: open.resource.clone(),
             failure,
+            unsubmitted: told_by_runner && open.resource.fails_to_submit() && !open.submitted,
         };
         self.started(task, turn);
         self.record(branch, event, turn);

@@ -8,6 +8,7 @@ use super::refusal::{invalid_argument, no_such_bucket};
 use super::store::{self, Object};
 use super::xml::Xml;
 use super::{Asked, Listed, S3, document, iso_date, quoted};
+use crate::dispatch::percent_encoded;
 use crate::error::AwsError;
 
 /// The most that a page holds.
@@ -346,19 +347,11 @@ impl Names {
     }
 
     fn encode(&self, name: &str) -> String {
-        if !self.encoded {
-            return name.to_owned();
+        if self.encoded {
+            percent_encoded(name, b"-_.~/*")
+        } else {
+            name.to_owned()
         }
-        let mut out = String::with_capacity(name.len());
-        for byte in name.bytes() {
-            if byte.is_ascii_alphanumeric() || b"-_.~/*".contains(&byte) {
-                out.push(char::from(byte));
-            } else {
-                out.push('%');
-                out.push_str(&data_encoding::HEXUPPER.encode(&[byte]));
-            }
-        }
-        out
     }
 }
 

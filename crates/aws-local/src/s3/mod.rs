@@ -2,7 +2,8 @@
 //! lists and policies are not looked at.
 //!
 //! In the order in which a request meets them: [`route`] reads what is asked for, [`body`] takes the content
-//! out of its wrapping, then [`buckets`], [`objects`], [`reading`], [`listing`] or [`uploads`] answer from
+//! out of its wrapping, then [`buckets`], [`objects`], [`deleting`], [`reading`],
+//! [`listing`] or [`uploads`] answer from
 //! [`store`]. The Step Functions engine calls [`S3::list`], [`S3::get`] and [`S3::put`] directly.
 //!
 //! The crates s3s and s3s-fs do not fit: s3s verifies signatures against secrets that it must be told, while
@@ -12,12 +13,14 @@
 mod body;
 mod buckets;
 mod conditions;
+mod deleting;
 mod listing;
 mod objects;
 mod reading;
 mod refusal;
 mod route;
 mod store;
+mod upload_lists;
 mod uploads;
 mod xml;
 
@@ -144,19 +147,19 @@ impl S3 {
             Operation::ListObjects => listing::objects(self, asked, listing::Edition::First).await,
             Operation::ListObjectsV2 => listing::objects(self, asked, listing::Edition::Second).await,
             Operation::ListObjectVersions => listing::versions(self, asked).await,
-            Operation::DeleteObjects => objects::delete_many(self, asked).await,
+            Operation::DeleteObjects => deleting::delete_many(self, asked).await,
             Operation::PutObject => objects::put(self, asked).await,
             Operation::CopyObject => objects::copy(self, asked).await,
             Operation::GetObject => reading::get(self, asked, true).await,
             Operation::HeadObject => reading::get(self, asked, false).await,
-            Operation::DeleteObject => objects::delete(self, asked).await,
+            Operation::DeleteObject => deleting::delete(self, asked).await,
             Operation::CreateMultipartUpload => uploads::create(self, asked).await,
             Operation::UploadPart => uploads::part(self, asked).await,
             Operation::UploadPartCopy => uploads::part_copy(self, asked).await,
             Operation::CompleteMultipartUpload => uploads::complete(self, asked).await,
             Operation::AbortMultipartUpload => uploads::abort(self, asked).await,
-            Operation::ListParts => uploads::list_parts(self, asked).await,
-            Operation::ListMultipartUploads => uploads::list(self, asked).await,
+            Operation::ListParts => upload_lists::list_parts(self, asked).await,
+            Operation::ListMultipartUploads => upload_lists::list(self, asked).await,
         };
         answer.map(Answer::Whole)
     }

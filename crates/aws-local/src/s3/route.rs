@@ -20,6 +20,14 @@ macro_rules! operations {
                     $(Operation::$name => stringify!($name),)*
                 }
             }
+
+            /// The operation of this name.
+            pub(crate) fn by_name(name: &str) -> Option<Operation> {
+                match name {
+                    $(stringify!($name) => Some(Operation::$name),)*
+                    _ => None,
+                }
+            }
         }
     };
 }

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::integrations::Services;
+use super::integrations::nested::Nested;
 use super::map_runs::{self, MapRuns};
 use super::store::executions::{self, End, Progress, Record, Waiting};
 use super::store::{Store, machines};
@@ -37,6 +38,7 @@ pub(crate) struct Engine {
     pub(super) tasks: Arc<Tasks>,
     pub(super) timers: Timers,
     pub(super) map_runs: MapRuns,
+    pub(super) nested: Nested,
     live: Mutex<HashMap<i64, Slot>>,
     definitions: Mutex<HashMap<i64, Arc<Definition>>>,
     last_id: AtomicI64,
@@ -71,6 +73,7 @@ impl Engine {
             tasks,
             timers: Timers::default(),
             map_runs: MapRuns::default(),
+            nested: Nested::default(),
             live: Mutex::default(),
             definitions: Mutex::default(),
             last_id: AtomicI64::new(last_id),
@@ -91,6 +94,7 @@ impl Engine {
                 self.run_again(waiting.id).await?;
             }
         }
+        self.resume_nested().await?;
         self.resume_map_runs().await
     }
 
@@ -127,7 +131,7 @@ impl Engine {
                 format!("Invalid State Machine Execution Input: '{error}'"),
             )
         })?;
-        let started = self.tell_started(&mut execution, &mut step, record.started);
+        let asked = self.tell_started(&mut execution, &mut step, record.started);
         let progress = progress(id, &execution, &step, 0, record.started)?;
         let written = self
             .store
@@ -143,7 +147,7 @@ impl Engine {
             self.release(id, &slot, live);
             return Ok(Err(other));
         }
-        self.go_on(id, &execution, started);
+        self.go_on(id, &execution, asked);
         *live = Some(Live { execution, steps: 1 });
         self.release(id, &slot, live);
         Ok(Ok(()))
@@ -182,7 +186,7 @@ impl Engine {
         let now = self.source.now();
         let mut step = execution.handle(happened, now, &mut self.random());
         let refused = step.refused;
-        let started = self.tell_started(&mut execution, &mut step, now);
+        let asked = self.tell_started(&mut execution, &mut step, now);
         let mut done = 0;
         if !step.entries.is_empty() {
             let progress = progress(id, &execution, &step, steps, now)?;
@@ -191,7 +195,7 @@ impl Engine {
                 .await?;
             done = 1;
         }
-        self.go_on(id, &execution, started);
+        self.go_on(id, &execution, asked);
         *live = Some(Live {
             execution,
             steps: steps + done,
@@ -205,36 +209,47 @@ impl Engine {
         execution: &mut Execution,
         step: &mut Step,
         now: Timestamp,
-    ) -> Vec<StartTask> {
-        let mut started = Vec::new();
-        for command in std::mem::take(&mut step.commands) {
+    ) -> Vec<Command> {
+        let asked = std::mem::take(&mut step.commands);
+        for command in &asked {
             if let Command::StartTask(task) = command {
                 let told = Happened::TaskStarted { task: task.task };
                 let further = execution.handle(told, now, &mut self.random());
                 step.entries.extend(further.entries);
-                started.push(task);
             }
         }
-        started
+        asked
     }
 
     /// Carries out what a durable step asks for.
-    pub(super) fn go_on(self: &Arc<Self>, id: i64, execution: &Execution, started: Vec<StartTask>) {
+    pub(super) fn go_on(self: &Arc<Self>, id: i64, execution: &Execution, asked: Vec<Command>) {
         self.timers.set(id, execution.next_timer());
         self.drive_map_runs(id, execution);
-        for task in started {
-            self.run(id, task);
+        for command in asked {
+            match command {
+                Command::StartTask(task) => self.run(id, execution.identity(), task),
+                Command::CancelTask { task } => self.nested_cancelled(id, task),
+                // Timers and Map Runs are taken from what the execution says of itself.
+                Command::SetTimer { .. }
+                | Command::StartMapRun(_)
+                | Command::CancelMapRun { .. }
+                | Command::Finish => {}
+            }
+        }
+        if *execution.status() != Status::Running {
+            self.nested_ended(&execution.identity().execution_arn);
         }
     }
 
-    fn run(self: &Arc<Self>, id: i64, task: StartTask) {
+    fn run(self: &Arc<Self>, id: i64, identity: &Identity, task: StartTask) {
         let key = (id, task.task);
         if !lock(&self.running).insert(key) {
             return;
         }
-        let engine = Arc::clone(self);
+        let (engine, identity) = (Arc::clone(self), identity.clone());
         self.tasks.spawn(async move {
-            let happened = engine.run_task(task).await;
+            let begins_only = task.resource.begins_only();
+            let happened = engine.run_task(id, &identity, task).await;
             // A result isn't given up: the disk may have room again in a while.
             while let Err(error) = engine.happen(id, happened.clone()).await {
                 let code = error.code();
@@ -242,7 +257,15 @@ impl Engine {
                 tokio::time::sleep(AGAIN).await;
             }
             lock(&engine.running).remove(&key);
+            if begins_only {
+                engine.nested_begun(key.0, key.1).await;
+            }
         });
+    }
+
+    /// Whether a task runs in this process.
+    pub(super) fn is_running(&self, id: i64, task: TaskId) -> bool {
+        lock(&self.running).contains(&(id, task))
     }
 
     /// Runs the tasks that were running when the process before this one ended.
@@ -260,7 +283,7 @@ impl Engine {
                 .into_iter()
                 .filter(|task| !task.submitted)
             {
-                self.run(id, task);
+                self.run(id, loaded.execution.identity(), task);
             }
             *live = Some(loaded);
         });

@@ -26,7 +26,7 @@ use crate::database::Place;
 use crate::error::{Answer, AwsError, json_object};
 use crate::source::Source;
 use crate::tasks::Tasks;
-pub(crate) use integrations::Services;
+pub(crate) use integrations::{Allowed, Services};
 
 use engine::Engine;
 use validation::Request;

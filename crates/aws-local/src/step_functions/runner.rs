@@ -1,27 +1,28 @@
 //! Runs one task of an execution: what its resource names, done here, and told in the words of the
 //! interpreter.
 
-use asl::{Happened, Resource, StartTask};
+use std::sync::Arc;
+
+use asl::{Happened, Identity, Resource, StartTask};
 use serde_json::{Map, Value, json};
 
 use super::engine::Engine;
+use super::integrations::{Failed, Integration};
 use crate::error::AwsError;
 use crate::lambda::FunctionError;
 
-/// A task's failure: error and cause, as a workflow catches them.
-struct Failed {
-    error: String,
-    cause: String,
-}
-
 impl Engine {
-    /// Runs `task` to its end, and says how it ended.
-    pub(super) async fn run_task(&self, task: StartTask) -> Happened {
+    /// Runs a task of the execution numbered `id` to its end, and says how it ended.
+    pub(super) async fn run_task(
+        self: &Arc<Self>,
+        id: i64,
+        identity: &Identity,
+        task: StartTask,
+    ) -> Happened {
         let StartTask {
             task,
             resource,
             arguments,
-            token,
             ..
         } = task;
         let result = match &resource {
@@ -29,14 +30,25 @@ impl Engine {
             Resource::Service { service, action, .. } if service == "lambda" && action == "invoke" => {
                 self.lambda_invoke(arguments).await
             }
-            Resource::Service { service, action, .. } => Err(Failed {
-                error: "States.Runtime".to_owned(),
-                cause: format!("{service}:{action} isn't part of the embedded AWS"),
-            }),
+            Resource::Service {
+                service,
+                action,
+                pattern,
+                ..
+            } => {
+                let what = Integration {
+                    execution: (id, identity),
+                    task,
+                    service,
+                    action,
+                    pattern: *pattern,
+                };
+                self.integrate(what, arguments).await
+            }
         };
-        match (result, token) {
-            (Ok(output), Some(_)) => Happened::TaskSubmitted { task, output },
-            (Ok(output), None) => Happened::TaskSucceeded { task, output },
+        match (result, resource.begins_only()) {
+            (Ok(output), true) => Happened::TaskSubmitted { task, output },
+            (Ok(output), false) => Happened::TaskSucceeded { task, output },
             (Err(Failed { error, cause }), _) => Happened::TaskFailed {
                 task,
                 error: Some(error),

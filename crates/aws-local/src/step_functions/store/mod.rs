@@ -62,5 +62,6 @@ const SCHEMA: &str = "
 
 /// Must be called within a tokio runtime, which then writes to the file.
 pub(super) fn open(place: Place) -> Result<Store, StartError> {
-    Store::open(place, FILE, &[SCHEMA, map_runs::SCHEMA].concat())
+    let schema = [SCHEMA, map_runs::SCHEMA, super::integrations::nested::SCHEMA];
+    Store::open(place, FILE, &schema.concat())
 }

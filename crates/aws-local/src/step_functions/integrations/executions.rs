@@ -1,0 +1,129 @@
+//! `states:startExecution`, and what a parent that waits for it is told at its end.
+
+use std::sync::Arc;
+
+use asl::Pattern;
+use serde_json::{Map, Value, json};
+
+use super::failure::{Failed, Naming};
+use super::nested::Link;
+use super::sdk::camel;
+use super::{Integration, as_text, json, metadata};
+use crate::error::AwsError;
+use crate::step_functions::StepFunctions;
+use crate::step_functions::engine::Engine;
+
+const NAMING: Naming = Naming {
+    prefix: "StepFunctions",
+    service: "AWSStepFunctions",
+    other: "AWSStepFunctionsException",
+};
+
+/// Calls Step Functions as over its API.
+pub(super) async fn call(engine: &Arc<Engine>, operation: &str, body: &Value) -> Result<Value, AwsError> {
+    let api = StepFunctions {
+        engine: Arc::clone(engine),
+    };
+    api.call(operation, body.to_string().as_bytes())
+        .await
+        .and_then(json)
+}
+
+pub(super) async fn start(
+    engine: &Arc<Engine>,
+    what: &Integration<'_>,
+    mut parameters: Map<String, Value>,
+) -> Result<Value, Failed> {
+    let request_id = engine.source.uuid();
+    as_text(&mut parameters, "Input");
+    let waits = matches!(what.pattern, Pattern::Sync | Pattern::SyncAsJson);
+    if waits && !parameters.contains_key("Name") {
+        // The same each time, so that a start that is repeated after a crash begins no second one.
+        let name = format!("{}-{}", what.execution.1.execution_name, what.task.0);
+        let hash = data_encoding::HEXLOWER.encode(&<sha2::Sha256 as sha2::Digest>::digest(format!(
+            "{}#{}",
+            what.execution.1.execution_arn, what.task.0
+        )));
+        let name: String = format!("{}-{}", &hash[..16], name).chars().take(80).collect();
+        parameters.insert("Name".to_owned(), name.into());
+    }
+    let request = camel(Value::Object(parameters));
+    let link = waits.then(|| Link {
+        parent: what.execution.0,
+        task: what.task,
+        as_json: what.pattern == Pattern::SyncAsJson,
+    });
+    let answer = match link {
+        None => call(engine, "StartExecution", &request).await,
+        Some(link) => engine.start_nested(&request, link).await,
+    };
+    let answer = answer.map_err(|error| NAMING.optimised(&error, &request_id))?;
+    let started = answer["startDate"].as_f64().unwrap_or_default();
+    // As AWS writes it, so that its length is right.
+    let written = format!(
+        "{{\"executionArn\":{},\"startDate\":{started:E}}}",
+        answer["executionArn"]
+    );
+    let mut told = json!({
+        "ExecutionArn": answer["executionArn"],
+        "StartDate": milliseconds(&answer["startDate"]),
+    });
+    let headers = metadata::plain_headers(written.len(), engine.source.now(), &request_id);
+    metadata::add(&mut told, &headers, &request_id);
+    Ok(told)
+}
+
+/// How an execution ended, as its parent gets it, or fails with it.
+pub(super) fn end(described: &Value, as_json: bool) -> Result<Value, Failed> {
+    let text = |name: &str| described[name].clone();
+    let data = |name: &str| match described[name].as_str() {
+        Some(text) if as_json => serde_json::from_str(text).unwrap_or_default(),
+        _ => described[name].clone(),
+    };
+    let included = json!({"Included": true});
+    let mut told = json!({
+        "Cause": text("cause"),
+        "Error": text("error"),
+        "ExecutionArn": text("executionArn"),
+        "Input": data("input"),
+        "InputDetails": included,
+        "Name": text("name"),
+        "Output": data("output"),
+        "OutputDetails": included,
+        "StartDate": milliseconds(&described["startDate"]),
+        "StateMachineArn": text("stateMachineArn"),
+        "Status": text("status"),
+        "StopDate": milliseconds(&described["stopDate"]),
+    });
+    let succeeded = described["status"] == "SUCCEEDED";
+    if let Some(told) = told.as_object_mut() {
+        for name in ["Cause", "Error"] {
+            if told.get(name).is_some_and(Value::is_null) {
+                told.shift_remove(name);
+            }
+        }
+        if !succeeded {
+            told.shift_remove("Output");
+            told.shift_remove("OutputDetails");
+        }
+    }
+    if succeeded {
+        Ok(told)
+    } else {
+        Err(Failed {
+            error: "States.TaskFailed".to_owned(),
+            cause: told.to_string(),
+        })
+    }
+}
+
+/// A time as the first Java SDK writes it: milliseconds since 1970.
+fn milliseconds(seconds: &Value) -> Value {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a time in milliseconds is far below 2^63"
+    )]
+    seconds
+        .as_f64()
+        .map_or(Value::Null, |seconds| ((seconds * 1000.0).round() as i64).into())
+}
