@@ -32,7 +32,8 @@ pub(super) fn definition(text: &str, kind: MachineType) -> Result<Definition, In
     let timeout_seconds = root(&value, &mut reading, &mut findings);
     findings.verdict(Some(Definition {
         timeout_seconds,
-        machines: reading.machines,
+        root: MachineId(0),
+        machines: reading.machines.into(),
     }))
 }
 
@@ -57,7 +58,8 @@ pub(super) fn single_state(text: &str) -> Result<Definition, InvalidDefinition> 
     }
     findings.verdict(Some(Definition {
         timeout_seconds: None,
-        machines: reading.machines,
+        root: MachineId(0),
+        machines: reading.machines.into(),
     }))
 }
 

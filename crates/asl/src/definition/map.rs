@@ -56,12 +56,6 @@ pub(super) fn read(fields: &mut Fields<'_, '_>, reading: &mut Reading) -> Option
             }
             None
         }
-        Mode::Distributed { .. } if UNSUPPORTED => {
-            let at = format!("{}/ProcessorConfig/Mode", fields.at(name));
-            let message = "The mode DISTRIBUTED is not supported by this interpreter";
-            fields.findings.unsupported(at, message);
-            return None;
-        }
         Mode::Distributed { express } => Some(Box::new(Distributed {
             express,
             label,
@@ -90,8 +84,6 @@ fn items_path(fields: &mut Fields<'_, '_>) -> Option<Query> {
         Some(Query::whole())
     }
 }
-
-const UNSUPPORTED: bool = true;
 
 enum Mode {
     Inline,

@@ -78,6 +78,7 @@ impl Execution {
             Phase::Result(result) => self.exit(visit, state, result.clone(), random),
             Phase::Failed(failure) => super::failing::failed(branch, visit, state, failure, now, random),
             Phase::Branching { .. } => Event::ParallelSucceeded,
+            Phase::Gathered(gathered) => self.decide_on_run(visit, state, gathered, random),
             Phase::Waiting { .. } | Phase::BackingOff { .. } | Phase::Running(_) | Phase::Mapping(_) => {
                 unreachable!("a branch that waits is not ready")
             }

@@ -168,5 +168,6 @@ fn fails(event: &Event) -> bool {
             | Event::MapIterationAborted { .. }
             | Event::MapItemFailed { .. }
             | Event::MapFailed
+            | Event::MapRunFailed { .. }
     )
 }

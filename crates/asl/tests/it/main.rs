@@ -8,6 +8,7 @@ mod driver;
 mod errors;
 mod lambda_loop;
 mod machines;
+mod map_runs;
 mod maps;
 mod operators;
 mod properties;
