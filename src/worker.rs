@@ -65,6 +65,7 @@ pub async fn due_now(flow: &Flow) -> Result<Vec<(Timestamp, DueItem)>, StoreErro
 pub async fn run(flow: Arc<Flow>, mut wake: UnboundedReceiver<Wake>, mut stop: watch::Receiver<bool>) {
     let mut look = tokio::time::interval(flow.settings.look_every.unsigned_abs());
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut looks = JoinSet::new();
     let mut work = Work {
         flow,
         upcoming: BinaryHeap::new(),
@@ -78,7 +79,12 @@ pub async fn run(flow: Arc<Flow>, mut wake: UnboundedReceiver<Wake>, mut stop: w
             Some(wake) = wake.recv() => work.upcoming.push(Reverse(wake)),
             () = tokio::time::sleep(work.until_next()) => {}
             Some(ended) = work.steps.join_next_with_id() => work.end(ended),
-            _ = look.tick() => match due_now(&work.flow).await {
+            // A look may take its time when the table is slow; what is known to be due doesn't wait for it.
+            _ = look.tick(), if looks.is_empty() => {
+                let flow = Arc::clone(&work.flow);
+                looks.spawn(async move { due_now(&flow).await });
+            }
+            Some(seen) = looks.join_next() => match seen.expect("a look neither panics nor is aborted") {
                 Ok(due) => work.upcoming.extend(due.into_iter().map(|(at, item)| Reverse(Wake { at, item }))),
                 Err(error) => tracing::warn!(error = %error, "can't see what is due"),
             },

@@ -65,7 +65,8 @@ async fn settled(counted: &Counted) {
     };
     loop {
         let before = calls();
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        // Longer than a receipt waits.
+        tokio::time::sleep(Duration::from_secs(4)).await;
         if calls() == before {
             return;
         }

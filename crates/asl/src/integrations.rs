@@ -131,3 +131,56 @@ pub(crate) fn is_of_sdk(service: &str, action: &str, pattern: Pattern) -> bool {
         && letters.next().is_some_and(|first| first.is_ascii_lowercase())
         && letters.all(|letter| letter.is_ascii_alphanumeric())
 }
+
+/// The parameters of an optimised integration: those that must be given, and all that may be. `None` where a
+/// definition's parameters are not looked at.
+pub(crate) fn parameters(
+    service: &str,
+    action: &str,
+) -> Option<(&'static [&'static str], &'static [&'static str])> {
+    Some(match (service, action) {
+        ("lambda", "invoke") => (
+            &["FunctionName"],
+            &[
+                "FunctionName",
+                "Payload",
+                "ClientContext",
+                "InvocationType",
+                "LogType",
+                "Qualifier",
+            ],
+        ),
+        ("sqs", "sendMessage") => (
+            &["QueueUrl", "MessageBody"],
+            &[
+                "QueueUrl",
+                "MessageBody",
+                "DelaySeconds",
+                "MessageAttribute",
+                "MessageAttributes",
+                "MessageDeduplicationId",
+                "MessageGroupId",
+                "MessageSystemAttributes",
+            ],
+        ),
+        ("events", "putEvents") => (&["Entries"], &["Entries", "EndpointId"]),
+        ("states", "startExecution") => (
+            &["StateMachineArn"],
+            &["StateMachineArn", "Input", "Name", "TraceHeader"],
+        ),
+        ("http", "invoke") => (
+            &["ApiEndpoint", "Method"],
+            &[
+                "ApiEndpoint",
+                "Method",
+                "Authentication",
+                "InvocationConfig",
+                "Headers",
+                "QueryParameters",
+                "RequestBody",
+                "Transform",
+            ],
+        ),
+        _ => return None,
+    })
+}

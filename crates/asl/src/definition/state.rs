@@ -8,6 +8,7 @@ use super::machine::{Reading, query_language};
 use super::{Flow, State, Task, Text, Until, Work, choices, handlers, map};
 use crate::compare;
 use crate::expression::{Expression, Query};
+use crate::integrations;
 use crate::journal::StateType;
 use crate::path::{InvalidPath, ReferencePath};
 use crate::resource::Resource;
@@ -141,10 +142,10 @@ fn task(fields: &mut Fields<'_, '_>) -> Option<Work> {
                 None
             }
         });
-    if let Some(Resource::Service { service, .. }) = &resource
-        && service == "lambda"
+    if let Some(Resource::Service { service, action, .. }) = &resource
+        && let Some((required, known)) = integrations::parameters(service, action)
     {
-        invocation(fields);
+        invocation(fields, required, known);
     }
     let timeout = fields.seconds("TimeoutSeconds", "TimeoutSecondsPath");
     let heartbeat = fields.seconds("HeartbeatSeconds", "HeartbeatSecondsPath");
@@ -166,16 +167,8 @@ fn task(fields: &mut Fields<'_, '_>) -> Option<Work> {
     })))
 }
 
-/// The parameters of `lambda:invoke`, which are those of Lambda's Invoke.
-fn invocation(fields: &mut Fields<'_, '_>) {
-    const KNOWN: [&str; 6] = [
-        "FunctionName",
-        "Payload",
-        "ClientContext",
-        "InvocationType",
-        "LogType",
-        "Qualifier",
-    ];
+/// The parameters of an optimised integration, which are those of the call it makes.
+fn invocation(fields: &mut Fields<'_, '_>, required: &[&str], known: &[&str]) {
     let at = fields.at("Parameters");
     let Some(parameters) = fields.value("Parameters").and_then(Value::as_object) else {
         let at = fields.here();
@@ -185,14 +178,16 @@ fn invocation(fields: &mut Fields<'_, '_>) {
         return;
     };
     let plain = |name: &String| name.strip_suffix(".$").unwrap_or(name).to_owned();
-    if !parameters.keys().any(|name| plain(name) == "FunctionName") {
-        fields
-            .findings
-            .schema(&at, "The field 'FunctionName' is required but was missing");
+    for wanted in required {
+        if !parameters.keys().any(|name| plain(name) == *wanted) {
+            fields
+                .findings
+                .schema(&at, format!("The field '{wanted}' is required but was missing"));
+        }
     }
     for name in parameters
         .keys()
-        .filter(|name| !KNOWN.contains(&plain(name).as_str()))
+        .filter(|name| !known.contains(&plain(name).as_str()))
     {
         fields.findings.schema(
             &at,

@@ -249,7 +249,7 @@ impl Engine {
         let (engine, identity) = (Arc::clone(self), identity.clone());
         self.tasks.spawn(async move {
             let begins_only = task.resource.begins_only();
-            let happened = engine.run_task(id, &identity, task).await;
+            let happened = engine.run_task(Some((id, &identity)), task).await;
             // A result isn't given up: the disk may have room again in a while.
             while let Err(error) = engine.happen(id, happened.clone()).await {
                 let code = error.code();

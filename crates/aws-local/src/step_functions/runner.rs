@@ -12,11 +12,11 @@ use crate::error::AwsError;
 use crate::lambda::FunctionError;
 
 impl Engine {
-    /// Runs a task of the execution numbered `id` to its end, and says how it ended.
+    /// Runs a task to its end, and says how it ended. `execution` is whose task it is, by number; `None` where
+    /// the execution isn't kept.
     pub(super) async fn run_task(
         self: &Arc<Self>,
-        id: i64,
-        identity: &Identity,
+        execution: Option<(i64, &Identity)>,
         task: StartTask,
     ) -> Happened {
         let StartTask {
@@ -37,7 +37,7 @@ impl Engine {
                 ..
             } => {
                 let what = Integration {
-                    execution: (id, identity),
+                    execution,
                     task,
                     service,
                     action,

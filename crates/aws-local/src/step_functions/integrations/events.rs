@@ -18,7 +18,6 @@ pub(super) async fn put(
     mut parameters: Map<String, Value>,
 ) -> Result<Value, Failed> {
     let request_id = engine.source.uuid();
-    let (_, identity) = what.execution;
     for entry in parameters
         .get_mut("Entries")
         .and_then(Value::as_array_mut)
@@ -31,7 +30,9 @@ pub(super) async fn put(
         as_text(entry, "Detail");
         // As the guide says: who sent it can be read off the event.
         let resources = entry.entry("Resources").or_insert_with(|| json!([]));
-        if let Some(resources) = resources.as_array_mut() {
+        if let Some(resources) = resources.as_array_mut()
+            && let Some((_, identity)) = what.execution
+        {
             resources.push(identity.execution_arn.clone().into());
             resources.push(identity.state_machine_arn.clone().into());
         }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use asl::Pattern;
+use asl::{Identity, Pattern, TaskId};
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 use super::failure::{Failed, Naming};
 use super::nested::Link;
@@ -37,22 +38,26 @@ pub(super) async fn start(
     let request_id = engine.source.uuid();
     as_text(&mut parameters, "Input");
     let waits = matches!(what.pattern, Pattern::Sync | Pattern::SyncAsJson);
-    if waits && !parameters.contains_key("Name") {
-        // The same each time, so that a start that is repeated after a crash begins no second one.
-        let name = format!("{}-{}", what.execution.1.execution_name, what.task.0);
-        let hash = data_encoding::HEXLOWER.encode(&<sha2::Sha256 as sha2::Digest>::digest(format!(
-            "{}#{}",
-            what.execution.1.execution_arn, what.task.0
-        )));
-        let name: String = format!("{}-{}", &hash[..16], name).chars().take(80).collect();
-        parameters.insert("Name".to_owned(), name.into());
-    }
+    let link = match what.execution {
+        Some((parent, identity)) if waits => {
+            // The same each time, so that a start that is repeated after a crash begins no second one.
+            parameters
+                .entry("Name")
+                .or_insert_with(|| name_of_child(identity, what.task).into());
+            Some(Link {
+                parent,
+                task: what.task,
+                as_json: what.pattern == Pattern::SyncAsJson,
+            })
+        }
+        None if waits => {
+            return Err(Failed::runtime(
+                "Only an execution that is kept can wait for another one",
+            ));
+        }
+        _ => None,
+    };
     let request = camel(Value::Object(parameters));
-    let link = waits.then(|| Link {
-        parent: what.execution.0,
-        task: what.task,
-        as_json: what.pattern == Pattern::SyncAsJson,
-    });
     let answer = match link {
         None => call(engine, "StartExecution", &request).await,
         Some(link) => engine.start_nested(&request, link).await,
@@ -71,6 +76,19 @@ pub(super) async fn start(
     let headers = metadata::plain_headers(written.len(), engine.source.now(), &request_id);
     metadata::add(&mut told, &headers, &request_id);
     Ok(told)
+}
+
+fn name_of_child(parent: &Identity, task: TaskId) -> String {
+    let named = format!("{}#{}", parent.execution_arn, task.0);
+    let hash = data_encoding::HEXLOWER.encode(&Sha256::digest(named));
+    format!(
+        "{}-{}-{}-{}-{}",
+        &hash[..8],
+        &hash[8..12],
+        &hash[12..16],
+        &hash[16..20],
+        &hash[20..32]
+    )
 }
 
 /// How an execution ended, as its parent gets it, or fails with it.

@@ -51,8 +51,8 @@ pub(crate) struct Services {
 
 /// A task that calls a service.
 pub(super) struct Integration<'a> {
-    /// The execution's number, and whose it is.
-    pub(super) execution: (i64, &'a Identity),
+    /// The execution's number, and whose it is; `None` where none is kept.
+    pub(super) execution: Option<(i64, &'a Identity)>,
     pub(super) task: TaskId,
     pub(super) service: &'a str,
     pub(super) action: &'a str,

@@ -200,6 +200,26 @@ async fn failures_are_named_as_aws_names_them() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_fails_is_told_from_a_task_that_does() {
+    let aws = AwsLocal::start(options()).await.expect("it starts");
+    let none = "https://sqs.us-east-1.amazonaws.com/123456789012/none";
+    let parameters = json!({"QueueUrl": none, "MessageBody": {"t.$": "$$.Task.Token"}});
+    for (resource, last) in [
+        ("sqs:sendMessage", "TaskFailed"),
+        ("sqs:sendMessage.waitForTaskToken", "TaskSubmitFailed"),
+    ] {
+        let mut parameters = parameters.clone();
+        if last == "TaskFailed" {
+            parameters["MessageBody"] = "x".into();
+        }
+        let machine = machine(&aws, last, one_task(resource, parameters)).await;
+        let execution = start(&aws, &machine, json!({})).await;
+        ended(&aws, &execution).await;
+        assert_eq!(event_types(&aws, &execution).await[4], last, "{resource}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn items_are_written_and_read() {
     let aws = AwsLocal::start(options()).await.expect("it starts");
     let table = json!({
