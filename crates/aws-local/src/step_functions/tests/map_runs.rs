@@ -318,7 +318,7 @@ async fn items_are_read_from_s3_in_each_format() {
     assert_eq!(listed.as_array().map(Vec::len), Some(2));
     assert_eq!(
         (&listed[0]["Key"], &listed[0]["Size"]),
-        (&json!("a.csv"), &json!(34))
+        (&json!("a.csv"), &json!(29))
     );
     let flatten = json!({"InputType": "JSONL", "Transformation": "LOAD_AND_FLATTEN"});
     let prefix = json!({"Bucket": "data", "Prefix": "a.jsonl"});
