@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::fields::Fields;
 use super::machine::Reading;
-use super::{Amount, Distributed, Map, Work, dataset, handlers};
+use super::{Amount, Distributed, MachineType, Map, Work, dataset, handlers};
 use crate::expression::Query;
 
 /// AWS's limit to a label, in characters.
@@ -55,6 +55,12 @@ pub(super) fn read(fields: &mut Fields<'_, '_>, reading: &mut Reading) -> Option
                 }
             }
             None
+        }
+        Mode::Distributed { .. } if reading.kind == MachineType::Express => {
+            let at = format!("{}/ProcessorConfig/Mode", fields.at(name));
+            let message = "Express state machine does not support Distributed Map";
+            fields.findings.schema(at, message);
+            return None;
         }
         Mode::Distributed { express } => Some(Box::new(Distributed {
             express,

@@ -273,7 +273,7 @@ impl Engine {
         let found = self.store.read(move |connection| {
             let pending = kept::pending(connection, run, -1, most)?;
             let parent = executions::by_id(connection, parent)?;
-            let (_, role) = machines::revision(connection, parent.revision)?;
+            let role = machines::revision(connection, parent.revision)?.role;
             Ok((pending, parent, role))
         });
         let (pending, parent, role) = found.await?;
