@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 RECORDED = HERE.parents[1].parent / "shared/asl-cases"
 LISTED = (HERE / "passing.txt").read_text().splitlines()
 # Each with how many at once: some calls are answered with everything that is there, so those want a server of their own.
-GROUPS = {"core,callback,nested,sync,validation,test_state": 8, "api_error,api_script": 1}
+GROUPS = {"core,callback,distributed,nested,sync,validation,test_state": 8, "api_error,api_script": 1}
 # What AWS's answers have had since a day, and older recordings lack.
 ENCRYPTION = {"encryptionConfiguration": {"type": "AWS_OWNED_KEY"}}
 SINCE = [

@@ -42,6 +42,8 @@ pub(crate) struct Item<'a> {
     /// Where the items are the fields of an object.
     pub(crate) key: Option<&'a str>,
     pub(crate) value: &'a Value,
+    /// Of a distributed Map: where it comes from.
+    pub(crate) source: Option<&'a str>,
 }
 
 impl Item<'_> {
@@ -51,6 +53,9 @@ impl Item<'_> {
             item["Key"] = key.into();
         }
         item["Value"] = self.value.clone();
+        if let Some(source) = self.source {
+            item["Source"] = source.into();
+        }
         item
     }
 }

@@ -169,6 +169,13 @@ fn describe(event: &Event, include_data: bool) -> (String, Details) {
         Event::MapIterationSucceeded { name, index } => iteration(fields, name, *index, "Succeeded"),
         Event::MapIterationFailed { name, index } => iteration(fields, name, *index, "Failed"),
         Event::MapIterationAborted { name, index } => iteration(fields, name, *index, "Aborted"),
+        Event::MapRunStarted { run } => fields
+            .with("mapRunArn", run.arn.clone())
+            .event("MapRunStarted", "mapRunStarted"),
+        Event::MapRunSucceeded { .. } => ("MapRunSucceeded".into(), None),
+        Event::MapRunFailed { failure, .. } => fields
+            .failure(failure.error.as_ref(), failure.cause.as_ref())
+            .event("MapRunFailed", "mapRunFailed"),
         Event::MapSucceeded => ("MapStateSucceeded".into(), None),
         Event::MapFailed => ("MapStateFailed".into(), None),
         Event::TaskScheduled {

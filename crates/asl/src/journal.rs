@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::interface::{Identity, TaskId};
+use crate::map_run::MapRun;
 use crate::resource::Resource;
 
 /// A line of execution: the machine itself (0), a branch of a Parallel state, or an iteration of a Map state, numbered
@@ -294,8 +295,11 @@ pub enum Event {
         /// Whether they were an object's fields.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         keyed: bool,
-        /// How many iterations run at once, at most.
+        /// How many iterations run at once, at most; of a distributed Map as many as were asked for.
         concurrency: u64,
+        /// Whether a Map Run follows, and no iterations.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        distributed: bool,
     },
     /// `MapIterationStarted`: a line for one item begins. Stands on the line of the Map state.
     MapIterationStarted {
@@ -321,6 +325,26 @@ pub enum Event {
         #[serde(flatten)]
         failure: Failure,
     },
+    /// `MapRunStarted`.
+    MapRunStarted {
+        /// The run.
+        run: Box<MapRun>,
+    },
+    /// `MapRunSucceeded`.
+    MapRunSucceeded {
+        /// The run.
+        arn: String,
+        /// The Map state's result.
+        output: Value,
+    },
+    /// `MapRunFailed`.
+    MapRunFailed {
+        /// The run.
+        arn: String,
+        /// The failure.
+        #[serde(flatten)]
+        failure: Failure,
+    },
     /// `MapStateSucceeded`.
     MapSucceeded,
     /// `MapStateFailed`: the first failure of an iteration, once the others are given up.
@@ -343,6 +367,17 @@ pub struct Failure {
 }
 
 impl Event {
+    /// Whether the execution is over with it.
+    pub fn ends(&self) -> bool {
+        matches!(
+            self,
+            Self::ExecutionSucceeded { .. }
+                | Self::ExecutionFailed { .. }
+                | Self::ExecutionTimedOut
+                | Self::ExecutionAborted { .. }
+        )
+    }
+
     /// Whether the history shows it, and so whether its entry has an id.
     pub fn in_history(&self) -> bool {
         match self {

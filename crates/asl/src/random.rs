@@ -38,6 +38,15 @@ impl<R: Randomness + ?Sized> Randomness for &mut R {
     }
 }
 
+/// For what draws nothing.
+pub(crate) struct Nothing;
+
+impl Randomness for Nothing {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        bytes.fill(0);
+    }
+}
+
 fn draw<const N: usize>(random: &mut dyn Randomness) -> [u8; N] {
     let mut bytes = [0; N];
     random.fill(&mut bytes);

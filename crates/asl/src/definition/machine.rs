@@ -39,7 +39,8 @@ pub(super) fn definition(text: &str, kind: MachineType) -> Result<Definition, In
     findings.verdict(Some(Definition {
         timeout_seconds,
         references: scopes::references(&value),
-        machines: reading.machines,
+        root: MachineId(0),
+        machines: reading.machines.into(),
     }))
 }
 
@@ -66,7 +67,8 @@ pub(super) fn single_state(text: &str) -> Result<Definition, InvalidDefinition> 
     findings.verdict(Some(Definition {
         timeout_seconds: None,
         references: BTreeMap::new(),
-        machines: reading.machines,
+        root: MachineId(0),
+        machines: reading.machines.into(),
     }))
 }
 

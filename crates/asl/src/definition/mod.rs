@@ -16,6 +16,7 @@ mod scopes;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Number, Value};
@@ -32,12 +33,17 @@ use crate::template::Template;
 
 pub use diagnostic::{Diagnostic, InvalidDefinition};
 
+/// AWS's limit to the time of an EXPRESS execution, in seconds.
+const LONGEST_EXPRESS: u64 = 300;
+
 /// A state machine, ready to run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Definition {
     timeout_seconds: Option<u64>,
     references: BTreeMap<String, BTreeSet<String>>,
-    machines: Vec<Machine>,
+    /// The one that is run; the others stand inside it, or around it.
+    root: MachineId,
+    machines: Arc<[Machine]>,
 }
 
 /// What a machine is created as, which bounds what may be in it.
@@ -50,13 +56,9 @@ pub enum MachineType {
     Express,
 }
 
-/// Where in [`Definition`] a machine is: 0 is the definition's own.
+/// Where in [`Definition`] a machine is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MachineId(usize);
-
-impl MachineId {
-    pub(crate) const ROOT: Self = Self(0);
-}
 
 #[derive(Clone, Debug, PartialEq, Default)]
 pub(crate) struct Machine {
@@ -294,6 +296,29 @@ impl Definition {
     /// (`variableReferences`). States that refer to none are left out.
     pub fn variable_references(&self) -> &BTreeMap<String, BTreeSet<String>> {
         &self.references
+    }
+
+    /// What the children of a distributed Map run, by the state's name; `None` where there is no such Map.
+    pub fn processor(&self, state: &str) -> Option<Self> {
+        // Names are unique across all machines.
+        let state = self
+            .machines
+            .iter()
+            .find_map(|machine| machine.states.get(state))?;
+        let Work::Map(map) = &state.work else {
+            return None;
+        };
+        let distributed = map.distributed.as_ref()?;
+        Some(Self {
+            timeout_seconds: distributed.express.then_some(LONGEST_EXPRESS),
+            references: self.references.clone(),
+            root: map.processor,
+            machines: Arc::clone(&self.machines),
+        })
+    }
+
+    pub(crate) fn root(&self) -> MachineId {
+        self.root
     }
 
     pub(crate) fn machine(&self, id: MachineId) -> Option<&Machine> {

@@ -70,6 +70,8 @@ impl Execution {
                 self.record(branch, event, turn);
                 Ok(())
             }
+            Happened::MapRunSucceeded { arn, output } => self.map_run_over(&arn, Ok(output), turn),
+            Happened::MapRunFailed { arn, failure } => self.map_run_over(&arn, Err(failure), turn),
             Happened::TokenSucceeded { token, output } => {
                 self.succeeded(self.find_token(&token)?, output, turn)
             }

@@ -16,6 +16,7 @@ impl<'a> Item<'a> {
             index,
             key,
             value: key.map_or(item, |_| &item["Value"]),
+            source: None,
         }
     }
 }
@@ -74,6 +75,21 @@ impl Amount {
                     let name = field.trim_end_matches("Path");
                     runtime(format!("{name} must be a non-negative integer."))
                 })
+            }
+        }
+    }
+}
+
+impl Amount {
+    /// The number, whole or not.
+    pub(crate) fn number(&self, scope: &mut Scope<'_>) -> Result<f64, Failure> {
+        match self {
+            Self::Fixed(number) => Ok(number.as_f64().unwrap_or(0.0)),
+            // Evaluated where JSONata is; a distributed Map in JSONata is refused.
+            Self::Query { .. } => Ok(0.0),
+            Self::Path { field, query } => {
+                let value = look_up(field, query, scope)?;
+                value.as_f64().ok_or_else(|| not_a("float", field, query, &value))
             }
         }
     }

@@ -337,6 +337,7 @@ impl Execution {
                 Some(_) => concurrency,
                 None => super::mapping::at_once(concurrency),
             },
+            distributed: distributed.is_some(),
         })
     }
 

@@ -13,6 +13,7 @@ mod flow;
 mod happen;
 mod items;
 mod jsonata;
+mod map_runs;
 mod mapping;
 mod ready;
 mod redrive;
@@ -32,6 +33,7 @@ use crate::journal::{BranchId, Entry, Event};
 use crate::limits::MOST_EVENTS;
 use crate::random::Randomness;
 use crate::resource::Resource;
+pub use map_runs::Selecting;
 use ready::{Ready, Waiting};
 use state::{Branch, OpenTask};
 
@@ -54,6 +56,8 @@ pub struct Execution {
     waiting: Waiting,
     /// The open tasks, and where they are.
     tasks: BTreeMap<TaskId, BranchId>,
+    /// The open Map Runs by ARN, and where they are.
+    map_runs: BTreeMap<String, BranchId>,
     /// Every token ever given out.
     tokens: HashMap<String, TaskId>,
     last_id: u64,
@@ -228,15 +232,8 @@ impl Execution {
             // The entry before was one too many for the history and ended it.
             return;
         }
-        let ends = matches!(
-            event,
-            Event::ExecutionSucceeded { .. }
-                | Event::ExecutionFailed { .. }
-                | Event::ExecutionTimedOut
-                | Event::ExecutionAborted { .. }
-        );
         // The last place is kept for the end.
-        let event = if event.in_history() && !ends && self.last_id + 1 >= MOST_EVENTS {
+        let event = if event.in_history() && !event.ends() && self.last_id + 1 >= MOST_EVENTS {
             let cause =
                 format!("The execution reached the maximum number of history events ({MOST_EVENTS}).");
             Event::ExecutionFailed {
@@ -249,12 +246,14 @@ impl Execution {
         let id = if event.in_history() { self.last_id + 1 } else { 0 };
         let prev = if id == 0 { 0 } else { self.previous(branch, &event) };
         let over: Vec<TaskId> = match &event {
-            Event::ExecutionSucceeded { .. }
-            | Event::ExecutionFailed { .. }
-            | Event::ExecutionTimedOut
-            | Event::ExecutionAborted { .. } => self.tasks.keys().copied().collect(),
+            event if event.ends() => self.tasks.keys().copied().collect(),
             Event::TaskTimedOut { task, .. } => vec![*task],
             Event::StateAborted { .. } => self.open_task(branch).map(|task| task.id).into_iter().collect(),
+            _ => Vec::new(),
+        };
+        let runs: Vec<String> = match &event {
+            Event::StateAborted { .. } => self.open_map_run(branch).into_iter().collect(),
+            event if event.ends() => self.map_runs.keys().cloned().collect(),
             _ => Vec::new(),
         };
         let entry = Entry {
@@ -269,6 +268,12 @@ impl Execution {
         }
         for task in over {
             turn.step.cancel(task);
+        }
+        for arn in runs {
+            turn.step.cancel_map_run(arn);
+        }
+        if let Event::MapRunStarted { run } = &entry.event {
+            turn.step.commands.push(Command::StartMapRun(run.clone()));
         }
         if let Event::TaskScheduled { .. } = entry.event {
             turn.step.commands.extend(
@@ -290,6 +295,10 @@ impl Execution {
 
     fn open_task(&self, branch: BranchId) -> Option<&OpenTask> {
         self.branches.get(&branch)?.visit()?.task()
+    }
+
+    fn open_map_run(&self, branch: BranchId) -> Option<String> {
+        Some(self.branches.get(&branch)?.visit()?.map_run()?.arn.clone())
     }
 
     fn task(&self, task: TaskId) -> Option<(BranchId, &OpenTask)> {

@@ -117,6 +117,7 @@ impl Execution {
         self.last_id = entry.id;
         self.tokens = ended.tokens;
         self.tasks.clear();
+        self.map_runs.clear();
         self.redrives = count;
         self.redriven = Some(entry.at);
         self.deadline = self
@@ -169,5 +170,6 @@ fn fails(event: &Event) -> bool {
             | Event::MapIterationAborted { .. }
             | Event::MapItemFailed { .. }
             | Event::MapFailed
+            | Event::MapRunFailed { .. }
     )
 }

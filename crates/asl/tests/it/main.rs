@@ -9,6 +9,7 @@ mod errors;
 mod jsonata;
 mod lambda_loop;
 mod machines;
+mod map_runs;
 mod maps;
 mod operators;
 mod properties;

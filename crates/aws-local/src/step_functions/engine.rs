@@ -20,6 +20,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use super::activities::Activities;
 use super::integrations::Services;
 use super::integrations::nested::Nested;
+use super::map_runs::{self, MapRuns};
 use super::store::executions::{self, End, Progress, Record, Waiting};
 use super::store::{Store, machines};
 use super::timers::Timers;
@@ -28,7 +29,7 @@ use crate::source::Source;
 use crate::tasks::Tasks;
 
 /// How long until a task's result is offered again to a file that can't be written to.
-const AGAIN: Duration = Duration::from_secs(1);
+pub(super) const AGAIN: Duration = Duration::from_secs(1);
 
 /// How many definitions are kept read.
 const DEFINITIONS: usize = 256;
@@ -42,6 +43,7 @@ pub(crate) struct Engine {
     pub(super) activities: Activities,
     /// Machines that are being deleted: their executions end at their next transition.
     pub(super) deleting: Mutex<HashSet<String>>,
+    pub(super) map_runs: MapRuns,
     pub(super) nested: Nested,
     live: Mutex<HashMap<i64, Slot>>,
     definitions: Mutex<HashMap<i64, Arc<Definition>>>,
@@ -85,6 +87,7 @@ impl Engine {
             timers: Timers::default(),
             activities: Activities::of(kept.activities),
             deleting: Mutex::new(kept.deleting.into_iter().collect()),
+            map_runs: MapRuns::default(),
             nested: Nested::default(),
             live: Mutex::default(),
             definitions: Mutex::default(),
@@ -106,7 +109,8 @@ impl Engine {
                 self.run_again(waiting.id).await?;
             }
         }
-        self.resume_nested().await
+        self.resume_nested().await?;
+        self.resume_map_runs().await
     }
 
     /// Begins an execution, unless there is one of its ARN, which is then the answer. The record's id is given
@@ -125,7 +129,7 @@ impl Engine {
             state_machine_arn: record.machine.clone(),
             state_machine_name: machine_name,
         };
-        record.id = self.last_id.fetch_add(1, Ordering::SeqCst) + 1;
+        record.id = self.next_id();
         let id = record.id;
         let slot = self.slot(id);
         let mut live = slot.lock().await;
@@ -157,6 +161,11 @@ impl Engine {
         *live = Some(Live { execution, steps: 1 });
         self.release(id, &slot, live);
         Ok(Ok(()))
+    }
+
+    /// The number of an execution that is about to begin.
+    pub(super) fn next_id(&self) -> i64 {
+        self.last_id.fetch_add(1, Ordering::SeqCst) + 1
     }
 
     /// Lets something happen to an execution, durably, and begins what follows from it. Answers why it was not
@@ -248,6 +257,7 @@ impl Engine {
     /// Carries out what a durable step asks for.
     pub(super) fn go_on(self: &Arc<Self>, id: i64, execution: &Execution, asked: Vec<Command>) {
         self.timers.set(id, execution.next_timer());
+        self.drive_map_runs(id, execution);
         for command in asked {
             match command {
                 Command::StartTask(task) => self.run(id, execution.identity(), task),
@@ -255,7 +265,11 @@ impl Engine {
                     self.activities.cancel(id, task);
                     self.nested_cancelled(id, task);
                 }
-                Command::SetTimer { .. } | Command::Finish => {}
+                // Timers and Map Runs are taken from what the execution says of itself.
+                Command::SetTimer { .. }
+                | Command::StartMapRun(_)
+                | Command::CancelMapRun { .. }
+                | Command::Finish => {}
             }
         }
         if *execution.status() != Status::Running {
@@ -327,7 +341,7 @@ impl Engine {
             .store
             .read(move |connection| executions::load(connection, id))
             .await?;
-        let definition = self.definition(revision).await?;
+        let definition = self.part_of(id, self.definition(revision).await?).await?;
         let execution = Execution::replay(definition, &journal)
             .map_err(|error| AwsError::internal("InternalServerError", error))?;
         Ok(Live { execution, steps })
@@ -386,6 +400,7 @@ fn calls(execution: &Execution) -> usize {
     execution.in_hand().count()
 }
 
+/// What a step leaves in the file.
 pub(super) fn progress(
     id: i64,
     execution: &Execution,
@@ -429,6 +444,7 @@ pub(super) fn progress(
             asl::Event::ExecutionRedriven { .. } => Some(entry.at),
             _ => None,
         }),
+        map_runs: map_runs::changes(execution, &step.entries),
     })
 }
 

@@ -10,7 +10,7 @@ use super::names::{MachineArn, Qualifier, arn, execution_arn, name, no_machine};
 use super::request::{Request, next_token};
 use super::store::executions::{self as kept, Place, Record, Wanted};
 use super::store::machines::{self, Machine};
-use super::store::{aliases, versions};
+use super::store::{aliases, map_runs, versions};
 use super::{express, input};
 use crate::error::{Answer, AwsError};
 use crate::source::epoch_seconds;
@@ -126,6 +126,14 @@ pub(super) async fn describe(engine: &Engine, request: &Request) -> Result<Answe
     let with_data = request.all_data();
     let why_not = super::redrive::why_not(engine, &record).await?;
     let mut answer = summary(&record);
+    let id = record.id;
+    let run = engine
+        .store
+        .read(move |connection| map_runs::of_child(connection, id))
+        .await?;
+    if let Some((run, _)) = run {
+        answer["mapRunArn"] = run.run.arn.into();
+    }
     if with_data {
         answer["input"] = record.input.into();
         answer["inputDetails"] = json!({"included": true});
@@ -208,13 +216,10 @@ pub(super) async fn stop(engine: &Arc<Engine>, request: &Request) -> Result<Answ
 }
 
 pub(super) async fn list(engine: &Engine, request: &Request) -> Result<Answer, AwsError> {
-    let size = request.page();
     if request.has("mapRunArn") {
-        return Err(AwsError::not_embedded(
-            "Step Functions",
-            "ListExecutions of a map run",
-        ));
+        return super::map_runs::api::list_children(engine, request).await;
     }
+    let size = request.page();
     if !request.has("stateMachineArn") {
         return Err(AwsError::new(
             "ValidationException",
@@ -277,7 +282,7 @@ pub(super) async fn find(engine: &Engine, request: &Request) -> Result<Record, A
 }
 
 /// What a list says of an execution.
-fn summary(record: &Record) -> Value {
+pub(super) fn summary(record: &Record) -> Value {
     let mut summary = json!({
         "executionArn": record.arn,
         "stateMachineArn": record.machine,

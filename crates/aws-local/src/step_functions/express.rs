@@ -157,7 +157,11 @@ impl Tasks {
                         handle.abort();
                     }
                 }
-                Command::SetTimer { .. } | Command::Finish => {}
+                // Definitions with distributed Maps are refused for Express machines.
+                Command::SetTimer { .. }
+                | Command::StartMapRun(_)
+                | Command::CancelMapRun { .. }
+                | Command::Finish => {}
             }
         }
     }

@@ -2,7 +2,7 @@
 //! `crates/asl`. A [`request`] is checked against the API's model; then come the operations, a file for each kind of
 //! thing ([`machines`], [`versions`], [`aliases`], [`activities`], [`executions`], [`express`], [`tokens`] and so on),
 //! the engine that lets things happen to executions ([`engine`], [`timers`], [`runner`]), and what is kept
-//! ([`store`]).
+//! ([`store`]). The runs of distributed Maps, whose items are executions of their own, are in [`map_runs`].
 
 mod activities;
 mod aliases;
@@ -13,6 +13,7 @@ mod express;
 mod input;
 mod integrations;
 mod machines;
+mod map_runs;
 mod names;
 mod redrive;
 mod request;
@@ -92,6 +93,8 @@ impl StepFunctions {
             "DescribeExecution" => executions::describe(engine, &request).await,
             "GetExecutionHistory" => executions::history(engine, &request).await,
             "ListExecutions" => executions::list(engine, &request).await,
+            "DescribeMapRun" => map_runs::api::describe(engine, &request).await,
+            "ListMapRuns" => map_runs::api::list(engine, &request).await,
             "TestState" => test_state::test_state(engine, &request).await,
             "StartSyncExecution" => express::start_sync(engine, &request).await,
             _ => {
@@ -143,6 +146,7 @@ async fn change(engine: &Arc<Engine>, operation: &str, request: &Request) -> Res
         "UntagResource" => tagging::remove(engine, request).await,
         "StartExecution" => executions::start(engine, request).await,
         "StopExecution" => executions::stop(engine, request).await,
+        "UpdateMapRun" => map_runs::api::update(engine, request).await,
         "RedriveExecution" => redrive::redrive(engine, request).await,
         "SendTaskSuccess" => tokens::success(engine, request).await,
         "SendTaskFailure" => tokens::failure(engine, request).await,

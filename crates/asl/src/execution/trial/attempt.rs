@@ -191,6 +191,7 @@ impl Attempt {
         };
         self.execution.forget(&below);
         self.execution.tasks.clear();
+        self.execution.map_runs.clear();
         if let (Mock::Result(result), true) = (&mock, is_task) {
             moment.random.watch("result", result);
         }

@@ -105,12 +105,12 @@ impl Trial {
         let Some(name) = name else {
             let definition = Definition::parse_state(text)?;
             let state = definition
-                .machine(MachineId::ROOT)
+                .machine(definition.root())
                 .map(|machine| machine.start_at.clone())
                 .unwrap_or_default();
             return Ok(Some(Self {
+                machine: definition.root(),
                 definition: Arc::new(definition),
-                machine: MachineId::ROOT,
                 state,
             }));
         };

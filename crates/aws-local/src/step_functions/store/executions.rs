@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::machines::{self, time};
+use super::map_runs;
 
 /// An execution as its row says it; the journal is beside it.
 #[derive(Clone, Debug)]
@@ -58,6 +59,8 @@ pub(crate) struct Progress {
     pub(crate) calls: usize,
     /// Whether and when this step took up again what had ended.
     pub(crate) redriven: Option<Timestamp>,
+    /// What becomes of its Map Runs.
+    pub(crate) map_runs: Vec<map_runs::Change>,
 }
 
 /// What a restart needs to know of a running execution.
@@ -75,6 +78,46 @@ const SELECT: &str = "
 pub(crate) fn find(connection: &Connection, arn: &str) -> rusqlite::Result<Option<Record>> {
     let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE arn = ?1"))?;
     statement.query_row([arn], record).optional()
+}
+
+pub(crate) fn by_id(connection: &Connection, id: i64) -> rusqlite::Result<Record> {
+    let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE id = ?1"))?;
+    statement.query_row([id], record)
+}
+
+/// The children of a Map Run in these statuses, in order, begun after the one numbered `after`.
+pub(crate) fn of_map_run(
+    connection: &Connection,
+    run: i64,
+    statuses: &[&str],
+    after: i64,
+    limit: usize,
+) -> rusqlite::Result<Vec<Record>> {
+    let statuses = serde_json::json!(statuses).to_string();
+    let mut statement = connection.prepare_cached(&format!(
+        "{SELECT} WHERE id IN (SELECT execution FROM map_children WHERE run = ?1 AND execution > ?2)
+         AND status IN (SELECT value FROM json_each(?3)) ORDER BY id LIMIT ?4"
+    ))?;
+    statement
+        .query_map(params![run, after, statuses, limit], record)?
+        .collect()
+}
+
+/// The children of a Map Run, newest first, begun before the one numbered `before`.
+pub(crate) fn latest_of_map_run(
+    connection: &Connection,
+    run: i64,
+    status: Option<&str>,
+    before: i64,
+    limit: usize,
+) -> rusqlite::Result<Vec<Record>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "{SELECT} WHERE id IN (SELECT execution FROM map_children WHERE run = ?1 AND execution < ?2)
+         AND (?3 IS NULL OR status = ?3) ORDER BY id DESC LIMIT ?4"
+    ))?;
+    statement
+        .query_map(params![run, before, status, limit], record)?
+        .collect()
 }
 
 /// Which executions of a machine are wanted, and where their list begins.
@@ -211,7 +254,11 @@ pub(crate) fn append(transaction: &Transaction<'_>, step: &Progress) -> rusqlite
             step.steps + 1,
             step.redriven.map(Timestamp::as_millisecond),
         ])?;
+    for change in &step.map_runs {
+        map_runs::change(transaction, step.execution, change)?;
+    }
     if end.is_some() {
+        map_runs::ended(transaction, step.execution, step.status)?;
         let deleting = transaction
             .prepare_cached(
                 "SELECT arn FROM machines WHERE status = 'DELETING'

@@ -5,6 +5,7 @@ pub(super) mod aliases;
 pub(super) mod executions;
 mod later;
 pub(super) mod machines;
+pub(super) mod map_runs;
 pub(super) mod tags;
 pub(super) mod versions;
 
@@ -65,6 +66,6 @@ const SCHEMA: &str = "
 
 /// Must be called within a tokio runtime, which then writes to the file.
 pub(super) fn open(place: Place) -> Result<Store, StartError> {
-    let schema = format!("{SCHEMA}{}", super::integrations::nested::SCHEMA);
-    Store::open_with(place, FILE, &schema, later::bring_up_to_date)
+    let schema = [SCHEMA, map_runs::SCHEMA, super::integrations::nested::SCHEMA];
+    Store::open_with(place, FILE, &schema.concat(), later::bring_up_to_date)
 }
