@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::fields::Fields;
 use super::map::{MAX_ITEMS, WHOLE, amount, choice};
-use super::{Batcher, Reader, Writer};
+use super::{Batcher, Language, Payload, Reader, Writer};
 use crate::map_run::{Format, Transformation};
 
 /// What was read; the error is a finding already.
@@ -29,10 +29,10 @@ const DELIMITERS: [(&str, char); 5] = [
 ];
 
 pub(super) fn reader(fields: &mut Fields<'_, '_>) -> Found<Reader> {
-    let Some(value) = fields.value("ItemReader") else {
+    let Some(fields) = fields.object("ItemReader") else {
         return Ok(None);
     };
-    let mut fields = Fields::of(value, fields.at("ItemReader"), fields.findings).ok_or(())?;
+    let mut fields = fields?;
     fields.require(&["Resource"]);
     let list = resource(&mut fields, &[LIST_OBJECTS, GET_OBJECT]).map(|resource| resource == LIST_OBJECTS);
     let needed: &[&str] = if list == Ok(true) {
@@ -40,15 +40,14 @@ pub(super) fn reader(fields: &mut Fields<'_, '_>) -> Found<Reader> {
     } else {
         &["Bucket", "Key"]
     };
-    parameters(&mut fields, needed);
-    let parameters = fields.template("Parameters");
-    let at = fields.at("ReaderConfig");
-    let config = match fields.value("ReaderConfig") {
-        Some(config) => config.clone(),
-        None => Value::Object(serde_json::Map::new()),
-    };
+    let parameters = parameters(&mut fields, needed);
     let list = list?;
-    let mut config = Fields::of(&config, at, fields.findings).ok_or(())?;
+    let none = Value::Object(serde_json::Map::new());
+    let (at, language) = (fields.at("ReaderConfig"), fields.language);
+    let config = fields.value("ReaderConfig").unwrap_or(&none);
+    let mut config = Fields::of(config, at, fields.findings).ok_or(())?;
+    config.language = language;
+    refuse_paths(&mut config, &["MaxItemsPath"]);
     let load =
         choice(&mut config, "Transformation", &["NONE", "LOAD_AND_FLATTEN"])? == Some("LOAD_AND_FLATTEN");
     let format = if list && !load {
@@ -82,22 +81,43 @@ fn resource<'v>(fields: &mut Fields<'v, '_>, known: &[&str]) -> Result<&'v str, 
     Err(())
 }
 
-/// Says which of the needed parameters are missing.
-fn parameters(fields: &mut Fields<'_, '_>, needed: &[&str]) {
-    if !fields.require(&["Parameters"]) {
-        return;
+/// Says of the fields of JSONPath that they have no place in JSONata.
+fn refuse_paths(fields: &mut Fields<'_, '_>, names: &[&'static str]) {
+    if fields.language == Language::Jsonata {
+        fields.jsonpath_only(names);
     }
-    let at = fields.at("Parameters");
-    let given = fields.value("Parameters").and_then(Value::as_object);
+}
+
+/// The parameters of a call, which JSONata has as its arguments. Says which of the needed ones are missing, unless an
+/// expression gives them all.
+fn parameters(fields: &mut Fields<'_, '_>, needed: &[&str]) -> Option<Payload> {
+    let path = fields.language == Language::JsonPath;
+    let name = if path {
+        fields.jsonata_only(&["Arguments"]);
+        "Parameters"
+    } else {
+        fields.jsonpath_only(&["Parameters"]);
+        "Arguments"
+    };
+    if !fields.require(&[name]) {
+        return None;
+    }
+    let payload = fields.payload(name);
+    if fields.holds_expression(name) {
+        return payload;
+    }
+    let at = fields.at(name);
+    let given = fields.value(name).and_then(Value::as_object);
     for name in needed {
         let there = |given: &serde_json::Map<String, Value>| {
-            given.contains_key(*name) || given.contains_key(&format!("{name}.$"))
+            given.contains_key(*name) || path && given.contains_key(&format!("{name}.$"))
         };
         if !given.is_some_and(there) {
             let message = format!("The field '{name}' is required but was missing");
             fields.findings.schema(&at, message);
         }
     }
+    payload
 }
 
 fn format(config: &mut Fields<'_, '_>) -> Result<Format, ()> {
@@ -186,29 +206,40 @@ const LIMITS: [&str; 4] = [
 ];
 
 pub(super) fn batcher(fields: &mut Fields<'_, '_>) -> Found<Batcher> {
-    let Some(value) = fields.value("ItemBatcher") else {
+    let Some(fields) = fields.object("ItemBatcher") else {
         return Ok(None);
     };
-    let mut fields = Fields::of(value, fields.at("ItemBatcher"), fields.findings).ok_or(())?;
+    let mut fields = fields?;
+    refuse_paths(&mut fields, &[LIMITS[1], LIMITS[3]]);
     if !LIMITS.iter().any(|name| fields.has(name)) {
-        let message = format!("One of these fields is required: [{}]", LIMITS.join(", "));
+        let known = match fields.language {
+            Language::JsonPath => LIMITS.join(", "),
+            Language::Jsonata => [LIMITS[0], LIMITS[2]].join(", "),
+        };
+        let message = format!("One of these fields is required: [{known}]");
         fields.findings.schema(fields.here(), message);
     }
     let items = amount(&mut fields, LIMITS[0], LIMITS[1], &WHOLE);
     let bytes = amount(&mut fields, LIMITS[2], LIMITS[3], &super::map::BATCH_BYTES);
-    let input = fields.template("BatchInput");
+    let input = fields.payload("BatchInput");
     fields.end();
     Ok(Some(Batcher { items, bytes, input }))
 }
 
 pub(super) fn writer(fields: &mut Fields<'_, '_>) -> Found<Writer> {
-    let Some(value) = fields.value("ResultWriter") else {
+    let Some(fields) = fields.object("ResultWriter") else {
         return Ok(None);
     };
-    let mut fields = Fields::of(value, fields.at("ResultWriter"), fields.findings).ok_or(())?;
-    let export = fields.has("Resource") || fields.has("Parameters");
+    let mut fields = fields?;
+    let call = match fields.language {
+        Language::JsonPath => "Parameters",
+        Language::Jsonata => "Arguments",
+    };
+    let export = ["Resource", "Parameters", "Arguments"]
+        .iter()
+        .any(|name| fields.has(name));
     if !export && !fields.has("WriterConfig") {
-        let message = "One of these fields is required: [Resource, Parameters, WriterConfig]";
+        let message = format!("One of these fields is required: [Resource, {call}, WriterConfig]");
         fields.findings.schema(fields.here(), message);
     }
     let mut destination = None;
@@ -216,8 +247,7 @@ pub(super) fn writer(fields: &mut Fields<'_, '_>) -> Found<Writer> {
         fields.require(&["Resource"]);
         // A wrong one is a finding, and that is enough.
         let _ = resource(&mut fields, &[PUT_OBJECT]);
-        parameters(&mut fields, &["Bucket"]);
-        destination = fields.template("Parameters");
+        destination = parameters(&mut fields, &["Bucket"]);
     }
     let at = fields.at("WriterConfig");
     let (mut transformation, mut lines) = (None, false);

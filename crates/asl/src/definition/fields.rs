@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::diagnostic::Findings;
-use super::{Language, Seconds};
+use super::{Language, Payload, Seconds};
 use crate::expression::Query;
 use crate::jsonata::{self, Available, Expression};
 use crate::path::{InvalidPath, ReferencePath};
@@ -36,6 +36,14 @@ impl<'v, 'f> Fields<'v, 'f> {
             asked: Vec::new(),
             findings,
         })
+    }
+
+    /// The object that a field holds, in the same language; the error is a finding already.
+    pub(super) fn object(&mut self, name: &'static str) -> Option<Result<Fields<'v, '_>, ()>> {
+        let value = self.value(name)?;
+        let (at, language) = (self.at(name), self.language);
+        let fields = Fields::of(value, at, self.findings);
+        Some(fields.map(|fields| Fields { language, ..fields }).ok_or(()))
     }
 
     /// As AWS writes it: the root is `/`.
@@ -270,6 +278,14 @@ impl<'v, 'f> Fields<'v, 'f> {
             self.findings.jsonata(at, problem);
         }
         Some(template)
+    }
+
+    /// A field that is filled in from the data, in either language.
+    pub(super) fn payload(&mut self, name: &'static str) -> Option<Payload> {
+        match self.language {
+            Language::JsonPath => self.template(name).map(Payload::Path),
+            Language::Jsonata => self.jsonata(name, Available::default()).map(Payload::Query),
+        }
     }
 
     /// An expression, where a JSONata state has one in a field that may also hold a plain value.

@@ -213,7 +213,9 @@ pub(super) fn amount(
             expression: Box::new(expression),
         });
     }
-    exclusive(fields, &[name, path]);
+    if fields.language == Language::JsonPath {
+        exclusive(fields, &[name, path]);
+    }
     if let Some(value) = fields.value(name) {
         fields.value(path);
         return number(fields, name, value, bounds).map(Amount::Fixed);

@@ -190,7 +190,7 @@ pub(crate) struct Distributed {
 pub(crate) struct Reader {
     /// Whether objects are listed; else one is got.
     pub(crate) list: bool,
-    pub(crate) parameters: Option<Template>,
+    pub(crate) parameters: Option<Payload>,
     /// `None`: the listing's entries are the items.
     pub(crate) format: Option<Format>,
     pub(crate) max_items: Option<Amount>,
@@ -201,17 +201,24 @@ pub(crate) struct Reader {
 pub(crate) struct Batcher {
     pub(crate) items: Option<Amount>,
     pub(crate) bytes: Option<Amount>,
-    pub(crate) input: Option<Template>,
+    pub(crate) input: Option<Payload>,
 }
 
 /// ResultWriter.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Writer {
-    /// Its Parameters; `None` where nothing is exported.
-    pub(crate) destination: Option<Template>,
+    /// Its Parameters or Arguments; `None` where nothing is exported.
+    pub(crate) destination: Option<Payload>,
     pub(crate) transformation: Transformation,
     /// Whether a file has a value on each line.
     pub(crate) lines: bool,
+}
+
+/// JSON that is filled in from the data, in the language of its state.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Payload {
+    Path(Template),
+    Query(jsonata::Template),
 }
 
 /// A number, given or read from the data.

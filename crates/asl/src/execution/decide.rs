@@ -87,7 +87,9 @@ impl Execution {
             },
             Phase::Failed(failure) => self.failed(branch, visit, state, failure, now, random),
             Phase::Branching { .. } => Event::ParallelSucceeded,
-            Phase::Gathered(gathered) => self.decide_on_run(visit, state, gathered, random),
+            Phase::Gathered(gathered) => {
+                self.decide_on_run(visit, state, gathered, &mut Moment { now, random })
+            }
             Phase::Waiting { .. } | Phase::BackingOff { .. } | Phase::Running(_) | Phase::Mapping(_) => {
                 unreachable!("a branch that waits is not ready")
             }

@@ -1,7 +1,7 @@
 //! What JSONata states do: the beginning of each one's work, and their way out.
 
 use jiff::Timestamp;
-use serde_json::{Map as Object, Value, json};
+use serde_json::{Map as Object, Value};
 
 use super::Execution;
 use super::flow::leave;
@@ -9,7 +9,9 @@ use super::later;
 use super::state::{Mapping, Visit};
 use crate::compare;
 use crate::context::Item;
-use crate::definition::{Amount, Choice, Expressions, Map, Seconds, State, Task, Text, Until, When, Work};
+use crate::definition::{
+    Choice, Distributed, Expressions, Map, Seconds, State, Task, Text, Until, When, Work,
+};
 use crate::journal::{Event, Failure};
 use crate::jsonata::{Expression, Failed, Kind, Scope, States, Template};
 use crate::limits;
@@ -297,38 +299,14 @@ impl Execution {
         let context = self.context(visit, None);
         let mut scope = Scope::new(before(visit), &context, moment.now, moment.random);
         let distributed = map.distributed.as_deref();
-        let items = match &transformation.items {
+        let (items, keyed) = match distributed {
             // An ItemReader has items of its own.
-            _ if distributed.is_some_and(|distributed| distributed.reader.is_some()) => {
-                Value::Array(Vec::new())
-            }
-            None => match &visit.input {
-                Value::Array(items) => Value::Array(items.clone()),
-                other => {
-                    let mut failed =
-                        Failed::at("", format!("Map state input must be an array but was: {other}"));
-                    failed.location = None;
-                    return Err(failed);
-                }
-            },
-            Some(Template::Expression(expression)) => scope.evaluate_as(expression, "Items", Kind::Array)?,
-            Some(items) => items.fill("Items", &mut scope)?,
+            Some(Distributed { reader: Some(_), .. }) => (Vec::new(), false),
+            _ => map.items_jsonata(transformation.items.as_ref(), &visit.input, &mut scope)?,
         };
         let concurrency = match &map.concurrency {
-            Some(amount) => scope.amount(amount)?.as_u64().unwrap_or(0),
+            Some(amount) => scope.whole(amount)?,
             None => 0,
-        };
-        let (items, keyed) = match items {
-            Value::Array(items) => (items, false),
-            Value::Object(fields) => {
-                let pairs = fields.into_iter();
-                let items = pairs.map(|(key, value)| json!({ "Key": key, "Value": value }));
-                (items.collect(), true)
-            }
-            other => {
-                let cause = format!("Map state Items must be an array or an object but was: {other}");
-                return Err(Failed::at("Items", cause));
-            }
         };
         Ok(Event::MapStarted {
             items,
@@ -357,32 +335,6 @@ impl Execution {
     }
 }
 
-impl Scope<'_> {
-    /// A number of a Map state, none below zero.
-    pub(super) fn amount(&mut self, amount: &Amount) -> Result<Value, Failed> {
-        match amount {
-            Amount::Fixed(number) => Ok(Value::Number(number.clone())),
-            Amount::Path { .. } => Ok(0.into()),
-            Amount::Query { field, expression } => {
-                let value = self.evaluate_as(expression, field, Kind::Number)?;
-                let whole = *field != "ToleratedFailurePercentage";
-                let number = value.as_f64().unwrap_or(0.0);
-                if whole && number.fract() != 0.0 {
-                    let cause = format!("The {field} field cannot be parsed as a long value: {value}");
-                    return Err(Failed::at(field, cause));
-                }
-                if number < 0.0 {
-                    return Err(Failed::at(
-                        field,
-                        format!("{field} must be a non-negative integer."),
-                    ));
-                }
-                Ok(value)
-            }
-        }
-    }
-}
-
 impl Visit {
     /// The failure of an expression, with AWS's words for where it happened.
     pub(super) fn blame_evaluation(&self, failed: Failed) -> Event {
@@ -405,7 +357,7 @@ impl Visit {
         self.given_up |= location.is_some_and(|location| location.starts_with("Catch["));
         match &mut self.phase {
             Phase::Mapping(mapping) => mapping.fail_by_itself(failure, id),
-            Phase::Begin if self.kind == StateType::Map => {
+            Phase::Begin | Phase::Gathered(_) if self.kind == StateType::Map => {
                 let mut mapping = Mapping::new(&[], false, 0);
                 mapping.fail_by_itself(failure, id);
                 self.phase = Phase::Mapping(Box::new(mapping));

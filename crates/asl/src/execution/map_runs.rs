@@ -3,20 +3,23 @@
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
+use super::dataset::{Data, batch, export, percentage, source};
 use super::flow::runtime;
+use super::jsonata::{Moment, before};
 use super::state::{Branch, Phase, Visit};
 use super::{Execution, Turn};
 use crate::context::Item;
-use crate::definition::{Amount, Batcher, Distributed, Flow, Map, Reader, State, Work, Writer};
+use crate::definition::{Distributed, Map, State, Work};
 use crate::expression::Scope;
 use crate::interface::{Refused, Status};
 use crate::journal::{BranchId, Event, Failure};
+use crate::jsonata::{self, Failed};
 use crate::limits;
-use crate::map_run::{Batch, Export, MapRun, Results, Source, Transformation};
+use crate::map_run::{MapRun, Results, Source, Transformation};
 use crate::random::{self, Randomness};
-use crate::template::Template;
 
 /// The items of a distributed Map, before and while its run goes on.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,9 +84,11 @@ impl Gathered {
 pub struct Selecting<'e> {
     execution: &'e Execution,
     visit: &'e Visit,
+    state: &'e State,
     map: &'e Map,
     gathered: &'e Gathered,
     input: Cow<'e, Value>,
+    now: Timestamp,
 }
 
 impl Selecting<'_> {
@@ -103,14 +108,29 @@ impl Selecting<'_> {
         source: &str,
         random: &mut dyn Randomness,
     ) -> Result<Value, Failure> {
-        let selected = match &self.map.selector {
-            None => item.clone(),
-            Some(selector) => {
+        let item_of = || Item {
+            source: Some(source),
+            ..Item::of(index, item, keyed)
+        };
+        let jsonata = self.state.jsonata.as_ref();
+        let selected = match (
+            jsonata.and_then(|jsonata| jsonata.arguments.as_ref()),
+            &self.map.selector,
+        ) {
+            (Some(selector), _) => {
+                let moment = &mut Moment {
+                    now: self.now,
+                    random,
+                };
+                let selected = self
+                    .execution
+                    .select_jsonata(self.visit, selector, item_of(), moment);
+                // Its limit is checked with it.
+                return selected.map_err(|failed| self.blamed(failed.failure));
+            }
+            (None, Some(selector)) => {
                 let mut context = self.execution.context(self.visit, None);
-                context.item = Some(Item {
-                    source: Some(source),
-                    ..Item::of(index, item, keyed)
-                });
+                context.item = Some(item_of());
                 let selected = selector.fill(&mut Scope {
                     input: &self.input,
                     context: &context,
@@ -119,6 +139,7 @@ impl Selecting<'_> {
                 });
                 selected.map_err(|failure| self.blamed(failure))?
             }
+            (None, None) => item.clone(),
         };
         limits::pass(selected, &self.visit.state).map_err(|failure| self.blamed(failure))
     }
@@ -140,8 +161,8 @@ impl Execution {
             .collect()
     }
 
-    /// What the items of an open Map Run become; `None` when it is not open.
-    pub fn selecting(&self, arn: &str) -> Option<Selecting<'_>> {
+    /// What the items of an open Map Run become; `None` when it is not open. `now` is the moment that expressions see.
+    pub fn selecting(&self, arn: &str, now: Timestamp) -> Option<Selecting<'_>> {
         let id = *self.map_runs.get(arn)?;
         let (visit, gathered) = self.gathered(id)?;
         let state = self.state(self.branches.get(&id)?, &visit.state)?;
@@ -153,9 +174,11 @@ impl Execution {
         Some(Selecting {
             execution: self,
             visit,
+            state,
             map,
             gathered,
             input,
+            now,
         })
     }
 
@@ -173,7 +196,7 @@ impl Execution {
         visit: &Visit,
         state: &State,
         gathered: &Gathered,
-        random: &mut dyn Randomness,
+        moment: &mut Moment<'_>,
     ) -> Event {
         match gathered.over() {
             Some((_, Ok(_))) => Event::MapSucceeded,
@@ -182,9 +205,9 @@ impl Execution {
                 let Work::Map(map) = &state.work else {
                     return super::decide::lost(&visit.state);
                 };
-                self.map_run(visit, &state.flow, map, gathered.concurrency, random)
+                self.map_run(visit, state, map, gathered.concurrency, moment)
                     .map_or_else(
-                        |failure| visit.blame(failure),
+                        |failed| visit.blame_evaluation(failed),
                         |run| Event::MapRunStarted { run: Box::new(run) },
                     )
             }
@@ -194,13 +217,13 @@ impl Execution {
     fn map_run(
         &self,
         visit: &Visit,
-        flow: &Flow,
+        state: &State,
         map: &Map,
         concurrency: u64,
-        random: &mut dyn Randomness,
-    ) -> Result<MapRun, Failure> {
+        moment: &mut Moment<'_>,
+    ) -> Result<MapRun, Failed> {
         let Some(distributed) = &map.distributed else {
-            return Err(runtime(format!("The Map '{}' is inline.", visit.state)));
+            return Err(runtime(format!("The Map '{}' is inline.", visit.state)).into());
         };
         let Distributed {
             express,
@@ -211,34 +234,46 @@ impl Execution {
             tolerated_count,
             tolerated_percentage,
         } = &**distributed;
-        let input = self.map_input(visit, flow, random)?;
         let context = self.context(visit, None);
-        let mut scope = Scope {
-            input: &input,
-            context: &context,
-            random,
-            spent: 0,
+        let input;
+        let mut data = if state.jsonata.is_some() {
+            let random = &mut *moment.random;
+            Data::Query(jsonata::Scope::new(before(visit), &context, moment.now, random))
+        } else {
+            input = self.map_input(visit, &state.flow, moment.random)?;
+            Data::Path(Scope {
+                input: &input,
+                context: &context,
+                random: &mut *moment.random,
+                spent: 0,
+            })
         };
-        let tolerated_count = tolerated_count.as_ref().map(|amount| amount.whole(&mut scope));
+        let tolerated_count = tolerated_count.as_ref().map(|amount| data.whole(amount));
         let tolerated_count = tolerated_count.transpose()?;
         let tolerated_percentage = tolerated_percentage
             .as_ref()
-            .map(|amount| percentage(amount, &mut scope))
+            .map(|amount| percentage(amount, &mut data))
             .transpose()?;
-        let batch = batcher.as_ref().map(|batcher| batcher.batch(&mut scope));
+        let batch = batcher.as_ref().map(|batcher| batch(batcher, &mut data));
+        let batch = batch.transpose()?;
         let source = reader
             .as_ref()
-            .map_or(Ok(Source::Given), |reader| reader.source(&mut scope))?;
+            .map_or(Ok(Source::Given), |reader| source(reader, &mut data))?;
         let results = match writer {
-            Some(writer) => writer.results(&mut scope)?,
+            Some(writer) => Results {
+                transformation: writer.transformation,
+                lines: writer.lines,
+                export: export(writer, &mut data)?,
+            },
             None => Results {
                 transformation: Transformation::Compact,
                 lines: false,
                 export: None,
             },
         };
-        let label = label.clone().unwrap_or_else(|| random::uuid(scope.random));
-        let name = random::uuid(scope.random);
+        drop(data);
+        let label = label.clone().unwrap_or_else(|| random::uuid(moment.random));
+        let name = random::uuid(moment.random);
         Ok(MapRun {
             arn: self.identity.map_run_arn(&label, &name),
             state: visit.state.clone(),
@@ -248,7 +283,7 @@ impl Execution {
             tolerated_count,
             tolerated_percentage,
             source,
-            batch: batch.transpose()?,
+            batch,
             results,
         })
     }
@@ -279,118 +314,5 @@ impl Execution {
         };
         self.record(id, event, turn);
         Ok(())
-    }
-}
-
-/// ToleratedFailurePercentage.
-fn percentage(amount: &Amount, scope: &mut Scope<'_>) -> Result<f64, Failure> {
-    let percentage = amount.number(scope)?;
-    if (0.0..=100.0).contains(&percentage) {
-        Ok(percentage)
-    } else {
-        Err(runtime(
-            "ToleratedFailurePercentage must be between 0 and 100.".into(),
-        ))
-    }
-}
-
-/// Parameters filled in: all of them text.
-fn texts(template: Option<&Template>, field: &str, scope: &mut Scope<'_>) -> Result<Texts, Failure> {
-    let filled = template.map_or(Ok(Value::Null), |template| template.fill(scope))?;
-    Ok(Texts {
-        filled,
-        field: field.to_owned(),
-    })
-}
-
-struct Texts {
-    filled: Value,
-    field: String,
-}
-
-impl Texts {
-    fn get(&self, name: &str) -> Result<Option<String>, Failure> {
-        match &self.filled[name] {
-            Value::Null => Ok(None),
-            Value::String(text) => Ok(Some(text.clone())),
-            other => Err(runtime(format!(
-                "The field '{name}' of {} must be a string, but was: {other}",
-                self.field
-            ))),
-        }
-    }
-
-    fn need(&self, name: &str) -> Result<String, Failure> {
-        self.get(name)?.ok_or_else(|| {
-            runtime(format!(
-                "The field '{name}' of {} is required but was missing",
-                self.field
-            ))
-        })
-    }
-}
-
-impl Reader {
-    fn source(&self, scope: &mut Scope<'_>) -> Result<Source, Failure> {
-        let parameters = texts(self.parameters.as_ref(), "ItemReader", scope)?;
-        let bucket = parameters.need("Bucket")?;
-        let most = self
-            .max_items
-            .as_ref()
-            .map(|amount| amount.whole(scope))
-            .transpose()?
-            .filter(|most| *most > 0);
-        let format = self.format.clone();
-        Ok(match format {
-            Some(format) if !self.list => Source::Object {
-                bucket,
-                key: parameters.need("Key")?,
-                version: parameters.get("VersionId")?,
-                format,
-                most,
-            },
-            load => Source::Listing {
-                bucket,
-                prefix: parameters.get("Prefix")?.unwrap_or_default(),
-                load,
-                most,
-            },
-        })
-    }
-}
-
-impl Batcher {
-    fn batch(&self, scope: &mut Scope<'_>) -> Result<Batch, Failure> {
-        let mut whole = |amount: &Option<Amount>| {
-            let limit = amount.as_ref().map(|amount| amount.whole(scope)).transpose()?;
-            Ok::<_, Failure>(limit.filter(|limit| *limit > 0))
-        };
-        let (items, bytes) = (whole(&self.items)?, whole(&self.bytes)?);
-        let input = self.input.as_ref().map(|input| input.fill(scope));
-        Ok(Batch {
-            items,
-            bytes,
-            input: input.transpose()?,
-        })
-    }
-}
-
-impl Writer {
-    fn results(&self, scope: &mut Scope<'_>) -> Result<Results, Failure> {
-        let export = match &self.destination {
-            None => None,
-            Some(destination) => {
-                let parameters = texts(Some(destination), "ResultWriter", scope)?;
-                Some(Export {
-                    bucket: parameters.need("Bucket")?,
-                    prefix: parameters.get("Prefix")?.unwrap_or_default(),
-                })
-            }
-        };
-        Ok(Results {
-            transformation: self.transformation,
-            lines: self.lines,
-            export,
-        })
     }
 }

@@ -6,6 +6,7 @@
 
 mod apply;
 mod branches;
+mod dataset;
 mod decide;
 mod due;
 mod failing;

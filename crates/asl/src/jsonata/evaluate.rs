@@ -202,15 +202,25 @@ impl<'a> Scope<'a> {
         field: &str,
         kind: Kind,
     ) -> Result<Value, Failed> {
+        self.evaluate_as_one_of(expression, field, &[kind])
+    }
+
+    /// The value of an expression that has to be of one of a few kinds. A failure names the first.
+    pub(crate) fn evaluate_as_one_of(
+        &mut self,
+        expression: &Expression,
+        field: &str,
+        kinds: &[Kind],
+    ) -> Result<Value, Failed> {
         let value = self.evaluate(expression, field)?;
         let found = Kind::of(&value);
-        if found == Some(kind) {
+        if found.is_some_and(|found| kinds.contains(&found)) {
             return Ok(value);
         }
         let cause = format!(
             "{} returned an unexpected result type. Expected '{}', but was '{}' for value: {value}",
             named(expression, field),
-            kind.name(),
+            kinds.first().map_or("null", |kind| kind.name()),
             found.map_or("null", Kind::name)
         );
         Err(Failed::at(field, cause))

@@ -6,7 +6,7 @@ use asl::{
 };
 use serde_json::{Value, json};
 
-use crate::driver::{Counter, Driver};
+use crate::driver::{Counter, Driver, begin};
 
 const ARN: &str = "arn:aws:states:us-east-1:111111111111:mapRun:machine/";
 
@@ -228,7 +228,7 @@ fn a_run_nobody_waits_for_is_given_up() {
     });
     assert!(driver.map_runs.is_empty());
     assert!(driver.execution.open_map_runs().is_empty());
-    assert!(driver.execution.selecting(&arn).is_none());
+    assert!(driver.execution.selecting(&arn, begin()).is_none());
 }
 
 #[test]
@@ -238,7 +238,10 @@ fn items_are_selected_with_their_context() {
     });
     let definition = distributed(&json!({"ItemsPath": "$.items", "ItemSelector": selector}));
     let driver = Driver::start(&definition, r#"{"items": [7], "all": true}"#);
-    let selecting = driver.execution.selecting(&driver.map_runs[0].arn).unwrap();
+    let selecting = driver
+        .execution
+        .selecting(&driver.map_runs[0].arn, begin())
+        .unwrap();
     assert_eq!(selecting.given(), (&[json!(7)][..], false));
     let select = |item: Value| selecting.select(4, &item, false, "STATE_DATA", &mut Counter(1));
     assert_eq!(
@@ -249,7 +252,10 @@ fn items_are_selected_with_their_context() {
     assert_eq!(large.error.as_deref(), Some("States.DataLimitExceeded"));
     let definition = distributed(&json!({"ItemSelector": {"v.$": "$$.Map.Item.Value.x"}}));
     let driver = Driver::start(&definition, "[{}]");
-    let selecting = driver.execution.selecting(&driver.map_runs[0].arn).unwrap();
+    let selecting = driver
+        .execution
+        .selecting(&driver.map_runs[0].arn, begin())
+        .unwrap();
     let missing = selecting
         .select(0, &json!({}), false, "STATE_DATA", &mut Counter(1))
         .unwrap_err();
@@ -355,4 +361,15 @@ fn each_wrong_field_is_named() {
     let found = Definition::parse(&bare.to_string()).unwrap_err().to_string();
     let expected = "These fields are required: [ExecutionType] at /States/All/ItemProcessor/ProcessorConfig";
     assert_eq!(found, format!("SCHEMA_VALIDATION_FAILED: {expected}"));
+}
+
+#[test]
+fn a_machine_of_the_type_express_has_none() {
+    let definition = distributed(&json!({})).to_string();
+    let refused = Definition::parse_as(&definition, asl::MachineType::Express).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "SCHEMA_VALIDATION_FAILED: Express state machine does not support Distributed Map at /States/All/ItemProcessor/ProcessorConfig/Mode"
+    );
+    assert!(Definition::parse_as(&definition, asl::MachineType::Standard).is_ok());
 }

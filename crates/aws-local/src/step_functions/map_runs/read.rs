@@ -2,6 +2,7 @@
 //! the first child begins. Read halfway through they are forgotten and read again, which nobody has seen yet.
 
 use asl::{Batching, Child, Execution, Failure, Format, Source};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::super::engine::Engine;
@@ -38,7 +39,7 @@ impl Engine {
         let live = self.load(record.execution).await?;
         let parent = &live.execution;
         let read = match &record.run.source {
-            Source::Given => Ok(given(parent, record)),
+            Source::Given => Ok(given(parent, record, self.source.now())),
             source => fetch(&self.objects(), source).await,
         };
         let children = match read.and_then(|items| self.children(parent, record, &items)) {
@@ -67,7 +68,7 @@ impl Engine {
 
     /// What the items become: ItemSelector first, then ItemBatcher.
     fn children(&self, parent: &Execution, record: &Record, read: &Items) -> Result<Vec<Child>, Failure> {
-        let Some(selecting) = parent.selecting(&record.run.arn) else {
+        let Some(selecting) = parent.selecting(&record.run.arn, self.source.now()) else {
             // Its execution has given it up meanwhile.
             return Ok(Vec::new());
         };
@@ -86,8 +87,8 @@ impl Engine {
     }
 }
 
-fn given(parent: &Execution, record: &Record) -> Items {
-    let given = parent.selecting(&record.run.arn).map(|selecting| {
+fn given(parent: &Execution, record: &Record, now: Timestamp) -> Items {
+    let given = parent.selecting(&record.run.arn, now).map(|selecting| {
         let (items, keyed) = selecting.given();
         (items.to_vec(), keyed)
     });

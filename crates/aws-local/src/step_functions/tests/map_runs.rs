@@ -503,3 +503,122 @@ async fn killed_at_any_moment_a_run_goes_on() {
     );
     assert_eq!(events.len(), 8);
 }
+
+/// A machine in JSONata that assigns `$factor` from its input before its distributed Map, whose children run `each`.
+fn distributed_jsonata(fields: &Value, each: &Value) -> Value {
+    let mut machine = distributed(fields, each);
+    machine["QueryLanguage"] = json!("JSONata");
+    machine["StartAt"] = json!("First");
+    machine["States"]["First"] =
+        json!({"Type": "Pass", "Assign": {"factor": "{% $states.input.factor %}"}, "Next": "All"});
+    machine
+}
+
+#[tokio::test(start_paused = true)]
+async fn jsonata_says_where_the_items_are_and_what_becomes_of_them() {
+    let aws = AwsLocal::start(options(None)).await.expect("it starts");
+    s3(&aws, "PUT", "/data", "").await;
+    s3(&aws, "PUT", "/out", "").await;
+    s3(
+        &aws,
+        "PUT",
+        "/data/a.jsonl",
+        "{\"x\": 1}\n{\"x\": 2}\n{\"x\": 3}\n{\"x\": 4}\n",
+    )
+    .await;
+    let fields = json!({
+        "MaxConcurrency": "{% $factor %}",
+        "ItemReader": {
+            "Resource": "arn:aws:states:::s3:getObject",
+            "Arguments": {"Bucket": "{% $states.input.bucket %}", "Key": "{% 'a' & '.jsonl' %}"},
+            "ReaderConfig": {"InputType": "JSONL", "MaxItems": "{% $factor - 7 %}"}
+        },
+        "ItemSelector": {
+            "times": "{% $states.context.Map.Item.Value.x * $factor %}",
+            "from": "{% $states.context.Map.Item.Source %}"
+        },
+        "ItemBatcher": {"MaxItemsPerBatch": "{% $factor / 5 %}", "BatchInput": {"f": "{% $factor %}"}},
+        "ResultWriter": {
+            "Resource": "arn:aws:states:::s3:putObject",
+            "Arguments": {"Bucket": "out", "Prefix": "{% 'by-' & $factor %}"},
+            "WriterConfig": {"Transformation": "COMPACT", "OutputType": "JSON"}
+        },
+        "Output": "{% $states.result.ResultWriterDetails.Key %}"
+    });
+    let each = json!({
+        "Type": "Pass", "End": true,
+        "Output": "{% {'sum': $sum($states.input.Items.times), 'f': $states.input.BatchInput.f, 'seen': $exists($factor), 'from': $states.input.Items[0].from} %}"
+    });
+    let input = json!({"factor": 10, "bucket": "data"});
+    let execution = begun(&aws, &distributed_jsonata(&fields, &each), &input).await;
+    let key = output(&ended(&aws, &execution).await);
+    let key = key.as_str().expect("a key");
+    assert!(
+        key.starts_with("by-10/") && key.ends_with("/manifest.json"),
+        "{key}"
+    );
+    let run = run_of(&aws, &execution).await;
+    assert_eq!(
+        (
+            &run["maxConcurrency"],
+            &run["itemCounts"]["succeeded"],
+            &run["executionCounts"]["succeeded"]
+        ),
+        (&json!(10), &json!(3), &json!(2))
+    );
+    let read = async |key: &str| -> Value {
+        serde_json::from_slice(&s3(&aws, "GET", &format!("/out/{key}"), "").await).expect("JSON")
+    };
+    let manifest = read(key).await;
+    let file = manifest["ResultFiles"]["SUCCEEDED"][0]["Key"]
+        .as_str()
+        .expect("a key");
+    let child = |sum: u64| json!({"sum": sum, "f": 10, "seen": false, "from": "S3://data/a.jsonl"});
+    assert_eq!(read(file).await, json!([child(30), child(30)]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn jsonata_over_an_array_tolerates_what_it_says() {
+    let aws = AwsLocal::start(options(None)).await.expect("it starts");
+    register_work(&aws);
+    let fields = json!({
+        "Items": "{% $states.input.items %}",
+        "ToleratedFailureCount": "{% $factor %}",
+        "Assign": {"count": "{% $count($states.result) %}"},
+        "Output": {"done": "{% $states.result %}", "of": "{% $count($states.input.items) %}"}
+    });
+    let input = |factor: Value| json!({"factor": factor, "items": ["a", "bad", "c"]});
+    let definition = distributed_jsonata(&fields, &working());
+    let machine = create(&aws, "array", &definition).await;
+    let one = start(&aws, &machine, &input(json!(1))).await;
+    assert_eq!(
+        output(&ended(&aws, &one).await),
+        json!({"done": [["a"], ["c"]], "of": 3})
+    );
+    let none = start(&aws, &machine, &input(json!(0))).await;
+    let failed = ended(&aws, &none).await;
+    assert_eq!(
+        failed["error"], "States.ExceedToleratedFailureThreshold",
+        "{failed}"
+    );
+    let text = start(&aws, &machine, &input(json!("one"))).await;
+    let failed = ended(&aws, &text).await;
+    assert_eq!(failed["error"], "States.QueryEvaluationError", "{failed}");
+    let kinds = [
+        "ExecutionStarted",
+        "PassStateEntered",
+        "PassStateExited",
+        "MapStateEntered",
+        "MapStateStarted",
+        "EvaluationFailed",
+        "MapStateFailed",
+        "ExecutionFailed",
+    ];
+    assert_eq!(events(&aws, &text).await, kinds);
+    let selected = json!({"Items": [1], "ItemSelector": "{% $none %}"});
+    let selected = create(&aws, "selected", &distributed_jsonata(&selected, &passing())).await;
+    let selected = start(&aws, &selected, &input(json!(1))).await;
+    let failed = ended(&aws, &selected).await;
+    assert_eq!(failed["error"], "States.QueryEvaluationError", "{failed}");
+    assert!(events(&aws, &selected).await.contains(&"MapRunFailed".to_owned()));
+}
