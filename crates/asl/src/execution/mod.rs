@@ -12,6 +12,7 @@ mod failing;
 mod flow;
 mod happen;
 mod items;
+mod iterations;
 mod jsonata;
 mod map_runs;
 mod mapping;
