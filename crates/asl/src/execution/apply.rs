@@ -47,6 +47,7 @@ impl Execution {
             tasks: BTreeMap::new(),
             tokens: HashMap::new(),
             last_id: 1,
+            weight: 0,
             next_branch: 1,
             definition,
         }
@@ -63,6 +64,7 @@ impl Execution {
             }
             self.last_id = entry.id;
         }
+        self.weight += entry.event.weight();
         match &entry.event {
             Event::ExecutionStarted { .. } => return Err("the execution has started before".into()),
             Event::ExecutionSucceeded { output } => self.end(Status::Succeeded {
