@@ -5,12 +5,15 @@
 mod document_signing;
 mod driver;
 mod errors;
+mod fuzz;
 mod jsonata;
 mod lambda_loop;
 mod machines;
 mod maps;
 mod operators;
 mod properties;
+mod random_cases;
+mod random_expressions;
 mod recorded;
 mod states;
 mod tasks;
