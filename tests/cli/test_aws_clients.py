@@ -4,9 +4,12 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 from demo import BOB, fetch
 
@@ -81,6 +84,99 @@ def test_mails_and_tables_by_boto3(demo, approval):
     dump = json.dumps(demo.client("dynamodb").scan(TableName=tables[0])["Items"], default=repr)
     assert approval.document in dump
     assert approval.link.rpartition("/")[2] not in dump
+
+
+ROLE = "arn:aws:iam::123456789012:role/workflow"
+
+
+@pytest.fixture
+def activity(demo, document_numbers):
+    """A state machine of one activity's task, as its workers and its callers see it."""
+    client = demo.client("stepfunctions")
+    name = f"worker-{next(document_numbers)}"
+    arn = client.create_activity(name=name)["activityArn"]
+    task = {"Type": "Task", "Resource": arn, "HeartbeatSeconds": 2, "TimeoutSeconds": 60, "End": True}
+    machine = client.create_state_machine(
+        name=name, roleArn=ROLE, definition=json.dumps({"StartAt": "Work", "States": {"Work": task}})
+    )["stateMachineArn"]
+
+    def run(job: int) -> str:
+        return client.start_execution(stateMachineArn=machine, input=json.dumps({"job": job}))["executionArn"]
+
+    yield client, arn, run
+    client.delete_state_machine(stateMachineArn=machine)
+    client.delete_activity(activityArn=arn)
+
+
+def test_an_activity_worker(demo, activity):
+    client, arn, run = activity
+
+    def work(stop: threading.Event):
+        while not stop.is_set():
+            task = client.get_activity_task(activityArn=arn, workerName="python")
+            if not task.get("taskToken"):
+                continue
+            job = json.loads(task["input"])["job"]
+            if job == 2:
+                client.send_task_failure(taskToken=task["taskToken"], error="Job.Refused", cause="no two")
+            else:
+                for _ in range(job):
+                    client.send_task_heartbeat(taskToken=task["taskToken"])
+                client.send_task_success(taskToken=task["taskToken"], output=json.dumps(job * 10))
+
+    stop = threading.Event()
+    worker = threading.Thread(target=work, args=(stop,), daemon=True)
+    worker.start()
+    first, second, third = run(1), run(2), run(3)
+    assert json.loads(demo.ended(first)["output"]) == 10
+    failed = demo.ended(second)
+    assert (failed["status"], failed["error"], failed["cause"]) == ("FAILED", "Job.Refused", "no two")
+    assert json.loads(demo.ended(third)["output"]) == 30
+    events = client.get_execution_history(executionArn=third)["events"]
+    started = next(event for event in events if event["type"] == "ActivityStarted")
+    assert started["activityStartedEventDetails"]["workerName"] == "python"
+    # A poll under way ends at once when there is work, so the last one here tells the worker to stop.
+    stop.set()
+    run(4)
+    worker.join(timeout=30)
+    assert not worker.is_alive()
+
+
+def test_an_activity_worker_that_dies_is_noticed(demo, activity):
+    client, arn, run = activity
+    execution = run(1)
+    token = client.get_activity_task(activityArn=arn)["taskToken"]
+    client.send_task_heartbeat(taskToken=token)
+    ended = demo.ended(execution)
+    assert (ended["status"], ended["error"]) == ("FAILED", "States.Timeout")
+    with pytest.raises(client.exceptions.TaskTimedOut):
+        client.send_task_success(taskToken=token, output="1")
+    types = [event["type"] for event in client.get_execution_history(executionArn=execution)["events"]]
+    assert types[2:5] == ["ActivityScheduled", "ActivityStarted", "ActivityTimedOut"]
+
+
+def test_versions_and_aliases_by_boto3(demo, document_numbers):
+    client = demo.client("stepfunctions")
+    definition = json.dumps({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}})
+    made = client.create_state_machine(
+        name=f"aliased-{next(document_numbers)}", roleArn=ROLE, definition=definition, publish=True, tags=[{"key": "k", "value": "v"}]
+    )
+    version = made["stateMachineVersionArn"]
+    alias = client.create_state_machine_alias(
+        name="LIVE", routingConfiguration=[{"stateMachineVersionArn": version, "weight": 100}]
+    )["stateMachineAliasArn"]
+    execution = client.start_execution(stateMachineArn=alias)["executionArn"]
+    assert demo.ended(execution)["stateMachineVersionArn"] == version
+    assert client.list_tags_for_resource(resourceArn=made["stateMachineArn"])["tags"] == [{"key": "k", "value": "v"}]
+    with pytest.raises(client.exceptions.ConflictException):
+        client.delete_state_machine_version(stateMachineVersionArn=version)
+    # AWS has a host of its own for this one, which is no name for a loopback address.
+    plain = Config(inject_host_prefix=False)
+    keys = {"aws_access_key_id": "any", "aws_secret_access_key": "any"}
+    direct = boto3.client("stepfunctions", endpoint_url=demo.aws, region_name="us-east-1", config=plain, **keys)
+    tried = direct.test_state(definition=json.dumps({"Type": "Pass", "End": True}), input='{"a": 1}', inspectionLevel="DEBUG")
+    assert (tried["status"], json.loads(tried["inspectionData"]["afterInputPath"])) == ("SUCCEEDED", {"a": 1})
+    client.delete_state_machine(stateMachineArn=made["stateMachineArn"])
 
 
 def test_what_is_not_embedded_is_refused_by_name(demo):

@@ -16,6 +16,10 @@ use crate::variables::Variables;
 pub(crate) struct Context<'a> {
     pub(crate) identity: &'a Identity,
     pub(crate) started: Timestamp,
+    pub(crate) redrives: u32,
+    pub(crate) redriven: Option<Timestamp>,
+    /// What stands in for all of it, in a trial.
+    pub(crate) given: Option<&'a Value>,
     pub(crate) input: &'a Value,
     pub(crate) state: &'a str,
     pub(crate) entered: Timestamp,
@@ -38,6 +42,8 @@ pub(crate) struct Item<'a> {
     /// Where the items are the fields of an object.
     pub(crate) key: Option<&'a str>,
     pub(crate) value: &'a Value,
+    /// Of a distributed Map: where it comes from.
+    pub(crate) source: Option<&'a str>,
 }
 
 impl Item<'_> {
@@ -47,6 +53,9 @@ impl Item<'_> {
             item["Key"] = key.into();
         }
         item["Value"] = self.value.clone();
+        if let Some(source) = self.source {
+            item["Source"] = source.into();
+        }
         item
     }
 }
@@ -58,6 +67,7 @@ impl Context<'_> {
             Some(item) if first == Some("Map") => self
                 .built_item
                 .get_or_init(|| json!({ "Map": { "Item": item.value() } })),
+            _ if self.given.is_some() => self.given.unwrap_or(&Value::Null),
             _ => self.built.get_or_init(|| self.build()),
         }
     }
@@ -70,11 +80,14 @@ impl Context<'_> {
                 "StartTime": moment(self.started),
                 "Name": self.identity.execution_name,
                 "RoleArn": self.identity.role_arn,
-                "RedriveCount": 0,
+                "RedriveCount": self.redrives,
             },
             "StateMachine": { "Id": self.identity.state_machine_arn, "Name": self.identity.state_machine_name },
             "State": { "Name": self.state, "EnteredTime": moment(self.entered) },
         });
+        if let Some(redriven) = self.redriven {
+            context["Execution"]["RedriveTime"] = moment(redriven).into();
+        }
         if let Some(retries) = self.retries {
             context["State"]["RetryCount"] = retries.into();
         }

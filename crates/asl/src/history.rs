@@ -92,7 +92,7 @@ impl Fields {
     /// `resourceType` and `resource`, which the events of a function's own ARN do not have.
     fn resource(self, resource: &Resource) -> Self {
         match resource {
-            Resource::Function { .. } => self,
+            Resource::Function { .. } | Resource::Activity { .. } => self,
             Resource::Service { service, .. } => self
                 .with("resourceType", service.clone())
                 .with("resource", resource.history_resource()),
@@ -127,6 +127,9 @@ fn describe(event: &Event, include_data: bool) -> (String, Details) {
         Event::ExecutionAborted { error, cause } => fields
             .failure(error.as_ref(), cause.as_ref())
             .event("ExecutionAborted", "executionAborted"),
+        Event::ExecutionRedriven { count, .. } => fields
+            .with("redriveCount", *count)
+            .event("ExecutionRedriven", "executionRedriven"),
         Event::StateEntered { kind, name, input } => {
             let fields = fields.with("name", name.clone()).data("input", input.to_string());
             fields.event(&state(*kind, "Entered"), "stateEntered")
@@ -166,6 +169,13 @@ fn describe(event: &Event, include_data: bool) -> (String, Details) {
         Event::MapIterationSucceeded { name, index } => iteration(fields, name, *index, "Succeeded"),
         Event::MapIterationFailed { name, index } => iteration(fields, name, *index, "Failed"),
         Event::MapIterationAborted { name, index } => iteration(fields, name, *index, "Aborted"),
+        Event::MapRunStarted { run } => fields
+            .with("mapRunArn", run.arn.clone())
+            .event("MapRunStarted", "mapRunStarted"),
+        Event::MapRunSucceeded { .. } => ("MapRunSucceeded".into(), None),
+        Event::MapRunFailed { failure, .. } => fields
+            .failure(failure.error.as_ref(), failure.cause.as_ref())
+            .event("MapRunFailed", "mapRunFailed"),
         Event::MapSucceeded => ("MapStateSucceeded".into(), None),
         Event::MapFailed => ("MapStateFailed".into(), None),
         Event::TaskScheduled {
@@ -176,8 +186,11 @@ fn describe(event: &Event, include_data: bool) -> (String, Details) {
             heartbeat,
             ..
         } => scheduled(fields, resource, region, arguments, *timeout, *heartbeat),
-        Event::TaskStarted { resource, .. } => match resource {
+        Event::TaskStarted { resource, worker, .. } => match resource {
             Resource::Function { .. } => ("LambdaFunctionStarted".into(), None),
+            Resource::Activity { .. } => fields
+                .with_some("workerName", worker.clone())
+                .event("ActivityStarted", "activityStarted"),
             Resource::Service { .. } => fields.resource(resource).event("TaskStarted", "taskStarted"),
         },
         Event::TaskSubmitted { resource, output, .. } => fields
@@ -231,6 +244,7 @@ fn task(fields: Fields, resource: &Resource, what: &str) -> (String, Details) {
             fields.event(&format!("LambdaFunction{what}"), &format!("lambdaFunction{what}"))
         }
         Resource::Service { .. } => fields.event(&format!("Task{what}"), &format!("task{what}")),
+        Resource::Activity { .. } => fields.event(&format!("Activity{what}"), &format!("activity{what}")),
     }
 }
 
@@ -253,12 +267,14 @@ fn scheduled(
     heartbeat: Option<u64>,
 ) -> (String, Details) {
     match resource {
-        Resource::Function { arn } => {
+        Resource::Function { arn } | Resource::Activity { arn } => {
             let fields = fields
                 .with("resource", arn.clone())
-                .data("input", arguments.to_string());
+                .data("input", arguments.to_string())
+                .with_some("timeoutInSeconds", timeout);
+            let heartbeat = heartbeat.filter(|_| resource.is_activity());
             task(
-                fields.with_some("timeoutInSeconds", timeout),
+                fields.with_some("heartbeatInSeconds", heartbeat),
                 resource,
                 "Scheduled",
             )

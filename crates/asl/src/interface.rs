@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::journal::Entry;
+use crate::journal::{Entry, Failure};
+use crate::map_run::MapRun;
 use crate::resource::Resource;
 
 /// A task of one execution: the id of its `TaskScheduled` (or `LambdaFunctionScheduled`) event in the history.
@@ -28,6 +29,14 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// The ARN of a Map Run of this execution: `arn:aws:states:region:account:mapRun:machine/label:name`.
+    pub(crate) fn map_run_arn(&self, label: &str, name: &str) -> String {
+        // A child's machine is `name/label`.
+        let machine = self.state_machine_name.split('/').next().unwrap_or("");
+        let scope: Vec<&str> = self.execution_arn.split(':').take(5).collect();
+        format!("{}:mapRun:{machine}/{label}:{name}", scope.join(":"))
+    }
+
     /// The region in the execution's ARN; empty when it is no ARN.
     pub fn region(&self) -> &str {
         self.execution_arn.split(':').nth(3).unwrap_or("")
@@ -45,6 +54,14 @@ pub enum Happened {
     TaskStarted {
         /// From the command.
         task: TaskId,
+    },
+    /// A worker has taken an activity's task, which begins its HeartbeatSeconds. Refused where the task is over, and
+    /// where a worker has it already ([`Refused::WrongKind`]).
+    ActivityTaken {
+        /// From the command.
+        task: TaskId,
+        /// The worker's name, where it said one.
+        worker: Option<String>,
     },
     /// A task that waits for its token has been handed over; `output` is the invocation's response. It is refused, and
     /// that does no harm, when the token was answered before the invocation returned.
@@ -78,6 +95,21 @@ pub enum Happened {
         task: TaskId,
         /// Text for people.
         cause: Option<String>,
+    },
+    /// A Map Run that a [`Command::StartMapRun`] asked for is over, and with it the Map state.
+    MapRunSucceeded {
+        /// The run.
+        arn: String,
+        /// What the state is to have for a result.
+        output: Value,
+    },
+    /// A Map Run failed: `States.ExceedToleratedFailureThreshold`, `States.ItemReaderFailed`,
+    /// `States.ResultWriterFailed`, or what [`Selecting::select`](crate::Selecting::select) answered.
+    MapRunFailed {
+        /// The run.
+        arn: String,
+        /// The failure.
+        failure: Failure,
     },
     /// SendTaskSuccess.
     TokenSucceeded {
@@ -115,12 +147,20 @@ pub enum Happened {
 /// Something the caller has to do, once the entries of the same [`Step`] are durable.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    /// Run a task and tell its outcome by [`Happened`].
+    /// Run a task and tell its outcome by [`Happened`]. An activity's waits for a worker to ask for it; tell that by
+    /// [`Happened::ActivityTaken`].
     StartTask(StartTask),
     /// Nobody waits for this task any more; stop it if that can be done. Its token is closed.
     CancelTask {
         /// The task.
         task: TaskId,
+    },
+    /// Begin a Map Run and tell its end by [`Happened`].
+    StartMapRun(Box<MapRun>),
+    /// Nobody waits for this Map Run any more: give up its children.
+    CancelMapRun {
+        /// The run.
+        arn: String,
     },
     /// Come back with [`Happened::TimerFired`] at this time. It replaces the timer set before; an execution has one.
     SetTimer {
@@ -143,7 +183,7 @@ pub struct StartTask {
     /// Where the task is answered by token: the token, to be found again when SendTask* comes. It is also in
     /// `arguments` where the definition put it there.
     pub token: Option<String>,
-    /// The token's holder has been told already ([`Happened::TaskSubmitted`] was seen). Only ever true in
+    /// The token's holder has been told already ([`Happened::TaskSubmitted`] or [`Happened::ActivityTaken`] was seen). Only ever true in
     /// [`Execution::open_tasks`](crate::Execution::open_tasks).
     pub submitted: bool,
 }
@@ -161,6 +201,16 @@ pub struct Step {
 }
 
 impl Step {
+    /// Asks for a Map Run to be given up; or no longer for its beginning, where that stands in the same step.
+    pub(crate) fn cancel_map_run(&mut self, arn: String) {
+        let asked = self.commands.len();
+        self.commands
+            .retain(|command| !matches!(command, Command::StartMapRun(run) if run.arn == arn));
+        if self.commands.len() == asked {
+            self.commands.push(Command::CancelMapRun { arn });
+        }
+    }
+
     /// Asks for a task to be cancelled; or no longer for its start, where that stands in the same step.
     pub(crate) fn cancel(&mut self, task: TaskId) {
         let asked = self.commands.len();

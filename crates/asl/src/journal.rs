@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::interface::{Identity, TaskId};
 use crate::limits;
+use crate::map_run::MapRun;
 use crate::resource::Resource;
 
 /// A line of execution: the machine itself (0), a branch of a Parallel state, or an iteration of a Map state, numbered
@@ -125,6 +126,14 @@ pub enum Event {
         cause: Option<String>,
     },
 
+    /// RedriveExecution: the execution had ended and goes on.
+    ExecutionRedriven {
+        /// The how manieth redrive it is, from 1.
+        count: u32,
+        /// How many entries from the first still count; those after them are taken back.
+        kept: usize,
+    },
+
     /// `…StateEntered`, by the state's type.
     StateEntered {
         /// The state's type.
@@ -195,7 +204,7 @@ pub enum Event {
     /// Not shown: that time has come.
     RetryBegun,
 
-    /// `TaskScheduled` or `LambdaFunctionScheduled`. The entry's id is the task's.
+    /// `TaskScheduled`, `LambdaFunctionScheduled` or `ActivityScheduled`. The entry's id is the task's.
     TaskScheduled {
         /// What to run.
         resource: Resource,
@@ -213,12 +222,15 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         token: Option<String>,
     },
-    /// `TaskStarted` or `LambdaFunctionStarted`.
+    /// `TaskStarted`, `LambdaFunctionStarted` or `ActivityStarted`.
     TaskStarted {
         /// The task.
         task: TaskId,
         /// What it runs.
         resource: Resource,
+        /// The worker that took it, where an activity's worker said its name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        worker: Option<String>,
     },
     /// The task is in the hands of whoever has the token.
     TaskSubmitted {
@@ -234,7 +246,7 @@ pub enum Event {
         /// The task.
         task: TaskId,
     },
-    /// `TaskSucceeded` or `LambdaFunctionSucceeded`.
+    /// `TaskSucceeded`, `LambdaFunctionSucceeded` or `ActivitySucceeded`.
     TaskSucceeded {
         /// The task.
         task: TaskId,
@@ -243,7 +255,7 @@ pub enum Event {
         /// Its result.
         output: Value,
     },
-    /// `TaskFailed` or `LambdaFunctionFailed`.
+    /// `TaskFailed`, `LambdaFunctionFailed` or `ActivityFailed`.
     TaskFailed {
         /// The task.
         task: TaskId,
@@ -256,7 +268,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         unsubmitted: bool,
     },
-    /// `TaskTimedOut` or `LambdaFunctionTimedOut`.
+    /// `TaskTimedOut`, `LambdaFunctionTimedOut` or `ActivityTimedOut`.
     TaskTimedOut {
         /// The task.
         task: TaskId,
@@ -284,8 +296,11 @@ pub enum Event {
         /// Whether they were an object's fields.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         keyed: bool,
-        /// How many iterations run at once, at most.
+        /// How many iterations run at once, at most; of a distributed Map as many as were asked for.
         concurrency: u64,
+        /// Whether a Map Run follows, and no iterations.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        distributed: bool,
     },
     /// `MapIterationStarted`: a line for one item begins. Stands on the line of the Map state.
     MapIterationStarted {
@@ -308,6 +323,26 @@ pub enum Event {
     /// Not shown: what an iteration was to begin with could not be made.
     MapItemFailed {
         /// The failure, which is the Map state's.
+        #[serde(flatten)]
+        failure: Failure,
+    },
+    /// `MapRunStarted`.
+    MapRunStarted {
+        /// The run.
+        run: Box<MapRun>,
+    },
+    /// `MapRunSucceeded`.
+    MapRunSucceeded {
+        /// The run.
+        arn: String,
+        /// The Map state's result.
+        output: Value,
+    },
+    /// `MapRunFailed`.
+    MapRunFailed {
+        /// The run.
+        arn: String,
+        /// The failure.
         #[serde(flatten)]
         failure: Failure,
     },
@@ -350,6 +385,17 @@ impl Event {
             | Self::TaskFailed { failure, .. } => failure.cause.as_ref().map_or(0, String::len),
             _ => 0,
         }
+    }
+
+    /// Whether the execution is over with it.
+    pub fn ends(&self) -> bool {
+        matches!(
+            self,
+            Self::ExecutionSucceeded { .. }
+                | Self::ExecutionFailed { .. }
+                | Self::ExecutionTimedOut
+                | Self::ExecutionAborted { .. }
+        )
     }
 
     /// Whether the history shows it, and so whether its entry has an id.

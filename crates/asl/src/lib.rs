@@ -45,7 +45,7 @@
 //!     match command {
 //!         Command::StartTask(task) => tasks.push(task), // run it; remember which execution has task.token
 //!         Command::SetTimer { at } => assert_eq!(at, now + jiff::SignedDuration::from_secs(60)),
-//!         Command::CancelTask { .. } | Command::Finish => {}
+//!         _ => {}
 //!     }
 //! }
 //! execution.handle(Happened::TaskStarted { task: tasks[0].task }, now, &mut random); // and so on for its entries
@@ -102,11 +102,12 @@ mod retry;
 mod template;
 mod variables;
 
-pub use definition::{Definition, Diagnostic, InvalidDefinition};
-pub use execution::{Execution, InvalidInput, InvalidJournal};
+pub use definition::{Definition, Diagnostic, InvalidDefinition, MachineType};
+pub use execution::trial;
+pub use execution::{Execution, InvalidInput, InvalidJournal, Selecting};
 pub use history::{history, history_event};
 pub use interface::{Command, Happened, Identity, Refused, StartTask, Status, Step, TaskId, TokenState};
 pub use journal::{BranchId, Entry, Event, Failure, StateType};
-pub use map_run::{Batch, Export, Format, MapRun, Results, Source, Transformation};
+pub use map_run::{Batch, Batching, Child, Export, Format, MapRun, Results, Source, Transformation};
 pub use random::Randomness;
 pub use resource::{Pattern, Resource, UnknownResource};

@@ -2,7 +2,7 @@
 //! leaves to the data is worked out here already.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A Map Run: for every item, or batch of items, a child execution of the Map's processor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,10 +18,12 @@ pub struct MapRun {
     pub express: bool,
     /// How many children run at once, at most; 0 leaves it to the caller.
     pub concurrency: u64,
-    /// So many items may fail.
-    pub tolerated_count: u64,
-    /// So many of a hundred items may fail.
-    pub tolerated_percentage: f64,
+    /// So many items may fail, where the state says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tolerated_count: Option<u64>,
+    /// So many of a hundred items may fail, where the state says so. Without either none may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tolerated_percentage: Option<f64>,
     /// Where the items are.
     pub source: Source,
     /// Whether a child takes several items.
@@ -91,7 +93,10 @@ pub enum Format {
     /// The manifest of an S3 inventory: the files it names list objects.
     Inventory,
     /// The data manifest of an Athena UNLOAD: on each line the URI of an object to read.
-    Athena(Box<Format>),
+    Athena {
+        /// What each is read as.
+        of: Box<Format>,
+    },
 }
 
 /// How items are put together.
@@ -140,4 +145,123 @@ pub struct Export {
     /// What the keys begin with; empty for nothing.
     #[serde(default)]
     pub prefix: String,
+}
+
+/// Puts items together to the inputs of children.
+#[derive(Debug)]
+pub struct Batching<'b> {
+    batch: Option<&'b Batch>,
+    items: Vec<Value>,
+    /// Of the JSON that [`Batching::items`] make, with the rest of the batch.
+    bytes: usize,
+    /// Of the JSON of a batch without items.
+    empty: usize,
+}
+
+/// What a child begins with, and how many items are in it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Child {
+    /// The input.
+    pub input: Value,
+    /// How many items.
+    pub items: u64,
+}
+
+impl<'b> Batching<'b> {
+    /// By the run's [`Batch`]; without one every item is a child's input.
+    pub fn new(batch: Option<&'b Batch>) -> Self {
+        Self {
+            batch,
+            items: Vec::new(),
+            bytes: 0,
+            empty: batch.map_or(0, |batch| batch.wrap(Vec::new()).to_string().len()),
+        }
+    }
+
+    /// Takes an item, as [`Selecting::select`](crate::Selecting::select) made it. Answers with the child before it,
+    /// when that one is full. An item that is larger than a batch may be stands alone.
+    pub fn push(&mut self, item: Value) -> Option<Child> {
+        let Some(batch) = self.batch else {
+            return Some(Child {
+                input: item,
+                items: 1,
+            });
+        };
+        let bytes = item.to_string().len() + 1;
+        let over = |limit: Option<u64>, size: usize| limit.is_some_and(|limit| size as u64 > limit);
+        let full = !self.items.is_empty()
+            && (over(batch.items, self.items.len() + 1)
+                || over(batch.bytes, self.bytes + bytes + self.empty));
+        let before = if full { self.finish() } else { None };
+        self.bytes += bytes;
+        self.items.push(item);
+        before
+    }
+
+    /// The last child; `None` when there are no items left.
+    pub fn finish(&mut self) -> Option<Child> {
+        let items = std::mem::take(&mut self.items);
+        self.bytes = 0;
+        let batch = self.batch.filter(|_| !items.is_empty())?;
+        Some(Child {
+            items: items.len() as u64,
+            input: batch.wrap(items),
+        })
+    }
+}
+
+impl Batch {
+    /// <https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itembatcher.html>
+    fn wrap(&self, items: Vec<Value>) -> Value {
+        match &self.input {
+            Some(input) => json!({ "BatchInput": input, "Items": items }),
+            None => json!({ "Items": items }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sizes(batch: &Batch, items: &[Value]) -> Vec<u64> {
+        let mut batching = Batching::new(Some(batch));
+        let full: Vec<Child> = items
+            .iter()
+            .filter_map(|item| batching.push(item.clone()))
+            .collect();
+        let all = full.into_iter().chain(batching.finish());
+        all.map(|child| child.items).collect()
+    }
+
+    #[test]
+    fn a_batch_is_full_by_items_or_by_bytes() {
+        let by = |items, bytes| Batch {
+            items,
+            bytes,
+            input: None,
+        };
+        let items: Vec<Value> = (0..5).map(|_| "x".repeat(10).into()).collect();
+        assert_eq!(sizes(&by(Some(2), None), &items), [2, 2, 1]);
+        // {"Items":["…","…"]} is 12 bytes and 13 for each but the last, which has no comma.
+        assert_eq!(sizes(&by(None, Some(38)), &items), [2, 2, 1]);
+        assert_eq!(sizes(&by(None, Some(37)), &items), [1; 5]);
+        assert_eq!(sizes(&by(Some(3), Some(1)), &items), [1; 5]);
+        assert_eq!(sizes(&by(None, None), &items), [5]);
+        assert_eq!(sizes(&by(Some(2), None), &[]), [0; 0]);
+    }
+
+    #[test]
+    fn what_every_batch_has_stands_beside_its_items() {
+        let batch = Batch {
+            items: Some(9),
+            bytes: None,
+            input: Some(json!({"a": 1})),
+        };
+        let mut batching = Batching::new(Some(&batch));
+        assert_eq!(batching.push(json!(7)), None);
+        let child = batching.finish().unwrap();
+        assert_eq!(child.input.to_string(), r#"{"BatchInput":{"a":1},"Items":[7]}"#);
+        assert_eq!(batching.finish(), None);
+    }
 }

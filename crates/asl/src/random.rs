@@ -1,18 +1,49 @@
-//! Randomness is passed in, so that a test can hold it still and a simulation can replay it.
+//! What an execution asks of the world while it decides is passed in, so that a test can hold it still and a
+//! simulation can replay it: randomness above all.
 //!
 //! What is drawn (task tokens, uuids, jitter) is written to the journal; replaying never draws.
 
 use data_encoding::BASE64URL_NOPAD;
+use serde_json::Value;
 
 /// A source of random bytes. Production gives the operating system's; a test gives a counter.
 pub trait Randomness {
     /// Fills all of `bytes`. Task tokens come from here, so in production it must be fit for secrets.
     fn fill(&mut self, bytes: &mut [u8]);
+
+    /// Whether there is an activity of this ARN. A task for one that isn't there fails instead of being scheduled.
+    fn activity_exists(&self, arn: &str) -> bool {
+        let _ = arn;
+        true
+    }
+
+    /// Data that passes on its way into or out of a state, by the names of TestState's inspection data. Only who tries
+    /// a state looks at it.
+    fn watch(&mut self, what: &'static str, value: &Value) {
+        let _ = (what, value);
+    }
 }
 
 impl<R: Randomness + ?Sized> Randomness for &mut R {
     fn fill(&mut self, bytes: &mut [u8]) {
         (**self).fill(bytes);
+    }
+
+    fn activity_exists(&self, arn: &str) -> bool {
+        (**self).activity_exists(arn)
+    }
+
+    fn watch(&mut self, what: &'static str, value: &Value) {
+        (**self).watch(what, value);
+    }
+}
+
+/// For what draws nothing.
+pub(crate) struct Nothing;
+
+impl Randomness for Nothing {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        bytes.fill(0);
     }
 }
 

@@ -27,6 +27,11 @@ pub enum Resource {
         /// How its end is found.
         pattern: Pattern,
     },
+    /// An activity (`arn:aws:states:region:account:activity:name`): a worker asks for the task, and answers its token.
+    Activity {
+        /// The ARN as written.
+        arn: String,
+    },
 }
 
 /// How a service integration ends.
@@ -45,13 +50,16 @@ pub enum Pattern {
 impl Resource {
     /// Whether the task ends by its token rather than by its response.
     pub fn waits_for_token(&self) -> bool {
-        matches!(
-            self,
-            Self::Service {
-                pattern: Pattern::WaitForTaskToken,
-                ..
-            }
-        )
+        match self {
+            Self::Function { .. } => false,
+            Self::Service { pattern, .. } => *pattern == Pattern::WaitForTaskToken,
+            Self::Activity { .. } => true,
+        }
+    }
+
+    /// Whether it is an activity: then nobody runs it until a worker asks for it.
+    pub fn is_activity(&self) -> bool {
+        matches!(self, Self::Activity { .. })
     }
 
     /// Whether the call only begins something: then what follows it says how the task ends.
@@ -79,7 +87,7 @@ impl Resource {
     /// `resource` as the history shows it: `invoke.waitForTaskToken`, or the function's ARN.
     pub(crate) fn history_resource(&self) -> String {
         match self {
-            Self::Function { arn } => arn.clone(),
+            Self::Function { arn } | Self::Activity { arn } => arn.clone(),
             Self::Service { action, pattern, .. } => format!("{action}{pattern}"),
         }
     }
@@ -99,7 +107,7 @@ impl fmt::Display for Pattern {
 impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Function { arn } => f.write_str(arn),
+            Self::Function { arn } | Self::Activity { arn } => f.write_str(arn),
             Self::Service {
                 partition,
                 service,
@@ -145,6 +153,11 @@ impl FromStr for Resource {
                 if ![partition, region, account, name].contains(&"") =>
             {
                 Ok(Self::Function { arn: text.to_owned() })
+            }
+            ["arn", partition, "states", region, account, "activity", name]
+                if ![partition, region, account, name].contains(&"") =>
+            {
+                Ok(Self::Activity { arn: text.to_owned() })
             }
             ["arn", _, "states", ..] => Err(UnknownResource::NotSupported(text.to_owned())),
             _ => Err(UnknownResource::NotRecognized(text.to_owned())),
@@ -202,6 +215,7 @@ mod tests {
             "arn:aws:states:::states:startExecution.sync:2",
             "arn:aws:lambda:us-east-1:123456789012:function:f",
             "arn:aws:lambda:us-east-1:123456789012:function:f:$LATEST",
+            "arn:aws:states:us-east-1:123456789012:activity:a",
         ] {
             assert_eq!(arn.parse::<Resource>().unwrap().to_string(), arn);
         }
@@ -215,7 +229,7 @@ mod tests {
             Ok(_) => Some(true),
         };
         assert_eq!(
-            supported("arn:aws:states:us-east-1:123456789012:activity:a"),
+            supported("arn:aws:states:us-east-1:123456789012:activity:"),
             Some(false)
         );
         for unknown in [

@@ -135,6 +135,9 @@ mod tests {
         let context = Context {
             identity: &identity,
             started: Timestamp::UNIX_EPOCH,
+            redrives: 0,
+            redriven: None,
+            given: None,
             input,
             state: "S",
             entered: Timestamp::UNIX_EPOCH,

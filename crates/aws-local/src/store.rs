@@ -29,7 +29,21 @@ impl Store {
     /// Opens the database `file` with the tables of `schema`. Must be called within a tokio runtime, which then
     /// writes to the file.
     pub(crate) fn open(place: Place, file: &'static str, schema: &str) -> Result<Store, StartError> {
+        Store::open_with(place, file, schema, |_| Ok(()))
+    }
+
+    /// The same, where a file may be of an older build: `prepare` brings it to the shape of today.
+    pub(crate) fn open_with(
+        place: Place,
+        file: &'static str,
+        schema: &str,
+        prepare: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+    ) -> Result<Store, StartError> {
         let connection = place.open(file, schema)?;
+        prepare(&connection).map_err(|error| StartError::Database {
+            file,
+            reason: error.to_string(),
+        })?;
         let (reader, changes) = match &place {
             Place::Memory => (connection, None),
             Place::Folder(_) => {

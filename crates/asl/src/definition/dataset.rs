@@ -123,7 +123,9 @@ fn format(config: &mut Fields<'_, '_>) -> Result<Format, ()> {
     };
     Ok(match (manifest, format) {
         (Some("S3_INVENTORY"), _) => Format::Inventory,
-        (Some(_), format @ (Format::Csv { .. } | Format::JsonLines)) => Format::Athena(Box::new(format)),
+        (Some(_), format @ (Format::Csv { .. } | Format::JsonLines)) => {
+            Format::Athena { of: Box::new(format) }
+        }
         (Some(manifest), _) => {
             let at = config.at("InputType");
             let message = format!("The ManifestType {manifest} does not support the InputType {kind}");

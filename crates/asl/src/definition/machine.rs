@@ -1,12 +1,14 @@
 //! Reading machines: the definition itself and the branches inside it.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::Value;
 
 use super::diagnostic::Findings;
 use super::fields::Fields;
-use super::{Definition, InvalidDefinition, Language, Machine, MachineId, State, Work, scopes, state};
+use super::{
+    Definition, InvalidDefinition, Language, Machine, MachineId, MachineType, State, Work, scopes, state,
+};
 use crate::retry::LONGEST_SECONDS;
 
 /// AWS's limit to a state's name, in characters.
@@ -16,23 +18,20 @@ const LONGEST_NAME: usize = 80;
 pub(super) struct Reading {
     machines: Vec<Machine>,
     names: HashSet<String>,
+    pub(super) kind: MachineType,
     /// The whole machine's.
     language: Language,
 }
 
-pub(super) fn definition(text: &str) -> Result<Definition, InvalidDefinition> {
+pub(super) fn definition(text: &str, kind: MachineType) -> Result<Definition, InvalidDefinition> {
     let mut findings = Findings::default();
-    let value: Value = match serde_json::from_str(text) {
-        Ok(value) => value,
-        Err(error) => {
-            let (location, message) = not_json(text, &error);
-            findings.json(location, message);
-            return findings.verdict(None);
-        }
+    let Some(value) = json(text, &mut findings) else {
+        return findings.verdict(None);
     };
     let mut reading = Reading {
         machines: Vec::new(),
         names: HashSet::new(),
+        kind,
         language: Language::default(),
     };
     let timeout_seconds = root(&value, &mut reading, &mut findings);
@@ -40,8 +39,48 @@ pub(super) fn definition(text: &str) -> Result<Definition, InvalidDefinition> {
     findings.verdict(Some(Definition {
         timeout_seconds,
         references: scopes::references(&value),
-        machines: reading.machines,
+        root: MachineId(0),
+        machines: reading.machines.into(),
     }))
+}
+
+/// What TestState calls a state that was given alone.
+const ALONE: &str = "StateName";
+
+/// Reads a state that was given alone: where it leads can't be checked.
+pub(super) fn single_state(text: &str) -> Result<Definition, InvalidDefinition> {
+    let mut findings = Findings::default();
+    let Some(value) = json(text, &mut findings) else {
+        return findings.verdict(None);
+    };
+    let mut reading = Reading {
+        machines: vec![Machine::default()],
+        names: HashSet::from([ALONE.to_owned()]),
+        kind: MachineType::Standard,
+        language: Language::default(),
+    };
+    let state = state::read(&value, String::new(), &mut reading, &mut findings);
+    if let Some(root) = reading.machines.first_mut() {
+        ALONE.clone_into(&mut root.start_at);
+        root.states.extend(state.map(|state| (ALONE.to_owned(), state)));
+    }
+    findings.verdict(Some(Definition {
+        timeout_seconds: None,
+        references: BTreeMap::new(),
+        root: MachineId(0),
+        machines: reading.machines.into(),
+    }))
+}
+
+fn json(text: &str, findings: &mut Findings) -> Option<Value> {
+    match serde_json::from_str(text) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            let (location, message) = not_json(text, &error);
+            findings.json(location, message);
+            None
+        }
+    }
 }
 
 /// Where text stops being JSON, and why. AWS's reader is Jackson; its words are given for text that begins with a word

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::fields::Fields;
 use super::machine::Reading;
-use super::{Amount, Distributed, Language, Map, Work, dataset, handlers};
+use super::{Amount, Distributed, Language, MachineType, Map, Work, dataset, handlers};
 use crate::expression::Query;
 use crate::template::Template;
 
@@ -55,10 +55,10 @@ pub(super) fn read(fields: &mut Fields<'_, '_>, reading: &mut Reading) -> Option
             }
             None
         }
-        Mode::Distributed { .. } if UNSUPPORTED => {
+        Mode::Distributed { .. } if reading.kind == MachineType::Express => {
             let at = format!("{}/ProcessorConfig/Mode", fields.at(name));
-            let message = "The mode DISTRIBUTED is not supported by this interpreter";
-            fields.findings.unsupported(at, message);
+            let message = "Express state machine does not support Distributed Map";
+            fields.findings.schema(at, message);
             return None;
         }
         Mode::Distributed { express } => Some(Box::new(Distributed {
@@ -98,8 +98,6 @@ fn items_path(fields: &mut Fields<'_, '_>) -> Option<Query> {
         Some(Query::whole())
     }
 }
-
-const UNSUPPORTED: bool = true;
 
 enum Mode {
     Inline,

@@ -16,6 +16,7 @@ mod scopes;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Number, Value};
@@ -32,21 +33,32 @@ use crate::template::Template;
 
 pub use diagnostic::{Diagnostic, InvalidDefinition};
 
+/// AWS's limit to the time of an EXPRESS execution, in seconds.
+const LONGEST_EXPRESS: u64 = 300;
+
 /// A state machine, ready to run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Definition {
     timeout_seconds: Option<u64>,
     references: BTreeMap<String, BTreeSet<String>>,
-    machines: Vec<Machine>,
+    /// The one that is run; the others stand inside it, or around it.
+    root: MachineId,
+    machines: Arc<[Machine]>,
 }
 
-/// Where in [`Definition`] a machine is: 0 is the definition's own.
+/// What a machine is created as, which bounds what may be in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum MachineType {
+    /// STANDARD.
+    #[default]
+    Standard,
+    /// EXPRESS: nothing in it may wait for an answer from outside.
+    Express,
+}
+
+/// Where in [`Definition`] a machine is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MachineId(usize);
-
-impl MachineId {
-    pub(crate) const ROOT: Self = Self(0);
-}
 
 #[derive(Clone, Debug, PartialEq, Default)]
 pub(crate) struct Machine {
@@ -256,7 +268,23 @@ pub(crate) enum Text {
 impl Definition {
     /// Reads a definition. It is refused as a whole, with everything that is wrong.
     pub fn parse(text: &str) -> Result<Self, InvalidDefinition> {
-        machine::definition(text)
+        Self::parse_as(text, MachineType::Standard)
+    }
+
+    /// Reads a definition for a machine of this type.
+    pub fn parse_as(text: &str, kind: MachineType) -> Result<Self, InvalidDefinition> {
+        machine::definition(text, kind)
+    }
+
+    /// Reads the definition of one state, whose transitions lead nowhere, as that of a machine of it alone.
+    pub(crate) fn parse_state(text: &str) -> Result<Self, InvalidDefinition> {
+        machine::single_state(text)
+    }
+
+    /// The machine in which a state of this name stands.
+    pub(crate) fn home_of(&self, state: &str) -> Option<MachineId> {
+        let home = |machine: &Machine| machine.states.contains_key(state);
+        self.machines.iter().position(home).map(MachineId)
     }
 
     /// The machine's own TimeoutSeconds.
@@ -268,6 +296,29 @@ impl Definition {
     /// (`variableReferences`). States that refer to none are left out.
     pub fn variable_references(&self) -> &BTreeMap<String, BTreeSet<String>> {
         &self.references
+    }
+
+    /// What the children of a distributed Map run, by the state's name; `None` where there is no such Map.
+    pub fn processor(&self, state: &str) -> Option<Self> {
+        // Names are unique across all machines.
+        let state = self
+            .machines
+            .iter()
+            .find_map(|machine| machine.states.get(state))?;
+        let Work::Map(map) = &state.work else {
+            return None;
+        };
+        let distributed = map.distributed.as_ref()?;
+        Some(Self {
+            timeout_seconds: distributed.express.then_some(LONGEST_EXPRESS),
+            references: self.references.clone(),
+            root: map.processor,
+            machines: Arc::clone(&self.machines),
+        })
+    }
+
+    pub(crate) fn root(&self) -> MachineId {
+        self.root
     }
 
     pub(crate) fn machine(&self, id: MachineId) -> Option<&Machine> {

@@ -5,13 +5,15 @@ use serde_json::Value;
 use super::diagnostic::Findings;
 use super::fields::Fields;
 use super::machine::Reading;
-use super::{Flow, Language, State, Task, Text, Until, Work, choices, handlers, jsonata_state, map};
+use super::{
+    Flow, Language, MachineType, State, Task, Text, Until, Work, choices, handlers, jsonata_state, map,
+};
 use crate::compare;
 use crate::expression::{Expression, Query};
 use crate::integrations;
 use crate::journal::StateType;
 use crate::path::ReferencePath;
-use crate::resource::Resource;
+use crate::resource::{Resource, UnknownResource};
 use crate::retry::LONGEST_SECONDS;
 
 /// AWS's limit to the branches of a Parallel is by the size of the definition; ours keeps one machine's list small.
@@ -38,7 +40,7 @@ pub(super) fn read(
         StateType::Pass => Some(Work::Pass {
             result: fields.value("Result").filter(|_| path).cloned(),
         }),
-        StateType::Task => task(&mut fields),
+        StateType::Task => task(&mut fields, reading),
         StateType::Parallel => parallel(&mut fields, reading),
         StateType::Wait => until(&mut fields).map(Work::Wait),
         StateType::Choice => choices::read(&mut fields),
@@ -84,7 +86,7 @@ fn kind(fields: &mut Fields<'_, '_>) -> Option<StateType> {
         "Map" => StateType::Map,
         _ => {
             let at = fields.at("Type");
-            let message = "Value is not valid. Must be one of: [Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map]";
+            let message = "The field 'Type' should have one of these values: [Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map]";
             fields.findings.schema(at, message);
             return None;
         }
@@ -139,20 +141,28 @@ fn flow(fields: &mut Fields<'_, '_>, kind: StateType) -> Flow {
     flow
 }
 
-fn task(fields: &mut Fields<'_, '_>) -> Option<Work> {
+fn task(fields: &mut Fields<'_, '_>, reading: &Reading) -> Option<Work> {
     fields.require(&["Resource"]);
     credentials(fields);
-    let resource = fields
-        .string("Resource")
+    let resource = fields.string("Resource");
+    let unfit = resource
+        .filter(|_| reading.kind == MachineType::Express)
+        .and_then(unfit_for_express);
+    if let Some(why) = unfit {
+        let at = fields.at("Resource");
+        fields.findings.schema(at, why);
+    }
+    let resource = resource
+        .filter(|_| unfit.is_none())
         .and_then(|text| match text.parse::<Resource>() {
             Ok(resource) => Some(resource),
             Err(why) => {
                 let at = fields.at("Resource");
                 match why {
-                    crate::resource::UnknownResource::NotRecognized(_) => {
+                    UnknownResource::NotRecognized(_) => {
                         fields.findings.schema(at, why.to_string());
                     }
-                    crate::resource::UnknownResource::NotSupported(_) => {
+                    UnknownResource::NotSupported(_) => {
                         fields.findings.unsupported(at, why.to_string());
                     }
                 }
@@ -182,6 +192,23 @@ fn task(fields: &mut Fields<'_, '_>) -> Option<Work> {
         heartbeat,
         handlers,
     })))
+}
+
+/// Why a resource can't stand in an Express machine, in AWS's words, one space too many included.
+fn unfit_for_express(resource: &str) -> Option<&'static str> {
+    let parts: Vec<&str> = resource.split(':').collect();
+    match parts[..] {
+        ["arn", _, "states", _, _, "activity", ..] => {
+            Some("Express state machine does not support Activity ARN")
+        }
+        ["arn", _, "states", "", "", ..] if resource.contains(".sync") => {
+            Some("Express state machine does not support '.sync' service integration")
+        }
+        ["arn", _, "states", "", "", .., action] if action.ends_with(".waitForTaskToken") => {
+            Some("Express state machine does not support '.waitForTaskToken' service integration ")
+        }
+        _ => None,
+    }
 }
 
 /// Roles are not assumed; a field without its role is refused as AWS refuses it.

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::ready::{Ready, Waiting};
-use super::state::{At, Branch, Mapping, OpenTask, Phase, Visit};
+use super::state::{At, Branch, OpenTask, Phase, Visit};
 use super::{Execution, later};
-use crate::definition::{Definition, MachineId};
+use crate::definition::Definition;
 use crate::interface::{Identity, Status, TaskId};
 use crate::journal::{BranchId, Entry, Event};
 use crate::variables::Variables;
@@ -18,13 +18,13 @@ impl Execution {
     /// What ExecutionStarted adds up to.
     pub(super) fn new(definition: Arc<Definition>, identity: Identity, input: Value, now: Timestamp) -> Self {
         let start_at = definition
-            .machine(MachineId::ROOT)
+            .machine(definition.root())
             .map(|machine| machine.start_at.clone())
             .unwrap_or_default();
         let root = Branch {
             parent: None,
             iteration: None,
-            machine: MachineId::ROOT,
+            machine: definition.root(),
             at: At::Arriving {
                 state: start_at,
                 input: input.clone(),
@@ -46,9 +46,13 @@ impl Execution {
             waiting: Waiting::default(),
             tasks: BTreeMap::new(),
             tokens: HashMap::new(),
+            map_runs: BTreeMap::new(),
             last_id: 1,
             weight: 0,
             next_branch: 1,
+            redrives: 0,
+            redriven: None,
+            given_context: None,
             definition,
         }
     }
@@ -67,6 +71,7 @@ impl Execution {
         self.weight += entry.event.weight();
         match &entry.event {
             Event::ExecutionStarted { .. } => return Err("the execution has started before".into()),
+            Event::ExecutionRedriven { .. } => return Err("the execution hasn't ended".into()),
             Event::ExecutionSucceeded { output } => self.end(Status::Succeeded {
                 output: output.clone(),
             }),
@@ -95,6 +100,7 @@ impl Execution {
         self.ready.clear();
         self.waiting.clear();
         self.tasks.clear();
+        self.map_runs.clear();
     }
 
     fn apply_to_branch(&mut self, entry: &Entry, event: &Event) -> Result<(), String> {
@@ -104,7 +110,8 @@ impl Execution {
             // AWS shows the exit from a Parallel as a successor of what its success is a successor of.
             match event {
                 // AWS shows the exit from such a state as a successor of what its success is a successor of.
-                Event::ParallelSucceeded | Event::MapSucceeded => branch.prev = entry.prev,
+                Event::ParallelSucceeded => branch.prev = entry.prev,
+                Event::MapSucceeded => branch.prev = branch.before_exit(entry),
                 // On these nothing follows; on the first of them only the iteration's own line.
                 Event::MapIterationStarted { .. }
                 | Event::StateAborted { .. }
@@ -146,12 +153,14 @@ impl Execution {
             }
             Event::StateAborted { .. } => {
                 let task = branch.visit().and_then(Visit::task).map(|task| task.id);
+                let run = branch.visit().and_then(Visit::map_run).map(|run| run.arn.clone());
                 let below = branch
                     .visit()
                     .map(|visit| visit.phase.children())
                     .unwrap_or_default();
                 branch.at = At::Aborted;
                 task.map(|task| self.tasks.remove(&task));
+                run.map(|run| self.map_runs.remove(&run));
                 self.forget(&below);
             }
             Event::EvaluationFailed {
@@ -179,31 +188,17 @@ impl Execution {
             Event::RetryBegun => branch.visit_mut()?.phase = Phase::Begin,
             Event::ParallelStarted { input } => self.branch_out(id, input)?,
             Event::ParallelSucceeded => self.join(id)?,
-            Event::MapStarted {
-                items,
-                keyed,
-                concurrency,
-            } => {
-                branch.visit_mut()?.phase =
-                    Phase::Mapping(Box::new(Mapping::new(items, *keyed, *concurrency)));
-            }
-            Event::MapIterationStarted { index, input, .. } => self.iterate(entry, *index, input)?,
-            Event::MapIterationSucceeded { index, .. } => self.iterated(entry, *index)?,
-            Event::MapIterationFailed { .. } | Event::MapIterationAborted { .. } => {
-                self.give_up_iteration(id)?;
-            }
-            Event::MapItemFailed { failure } => {
-                let prev = branch.prev;
-                branch.visit_mut()?.mapping_mut()?.fail(failure, prev, None);
-            }
-            Event::MapSucceeded => {
-                let visit = branch.visit_mut()?;
-                visit.phase = Phase::Result(visit.mapping_mut()?.outputs()?);
-            }
-            Event::MapFailed => {
-                let visit = branch.visit_mut()?;
-                visit.phase = Phase::Failed(visit.mapping_mut()?.failure()?);
-            }
+            Event::MapStarted { .. }
+            | Event::MapIterationStarted { .. }
+            | Event::MapIterationSucceeded { .. }
+            | Event::MapIterationFailed { .. }
+            | Event::MapIterationAborted { .. }
+            | Event::MapItemFailed { .. }
+            | Event::MapRunStarted { .. }
+            | Event::MapRunSucceeded { .. }
+            | Event::MapRunFailed { .. }
+            | Event::MapSucceeded
+            | Event::MapFailed => self.apply_to_map(entry, event)?,
             Event::ParallelFailed => {
                 let children = self.children(id)?;
                 let visit = self

@@ -168,6 +168,7 @@ impl Execution {
                     failed.is_some() || children.iter().all(|child| self.is_done(*child))
                 }
                 Phase::Mapping(mapping) => mapping.can_go_on(),
+                Phase::Gathered(gathered) => gathered.can_go_on(),
             },
         }
     }

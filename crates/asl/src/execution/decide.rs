@@ -87,6 +87,7 @@ impl Execution {
             },
             Phase::Failed(failure) => self.failed(branch, visit, state, failure, now, random),
             Phase::Branching { .. } => Event::ParallelSucceeded,
+            Phase::Gathered(gathered) => self.decide_on_run(visit, state, gathered, random),
             Phase::Waiting { .. } | Phase::BackingOff { .. } | Phase::Running(_) | Phase::Mapping(_) => {
                 unreachable!("a branch that waits is not ready")
             }
@@ -102,6 +103,9 @@ impl Execution {
         Context {
             identity: &self.identity,
             started: self.started,
+            redrives: self.redrives,
+            redriven: self.redriven,
+            given: self.given_context.as_deref(),
             input: &self.input,
             state: &visit.state,
             entered: visit.entered,

@@ -25,17 +25,20 @@ impl Execution {
         let mut scope = Scope {
             input: &visit.input,
             context: &context,
-            random,
+            random: &mut *random,
             spent: 0,
         };
         let input = through(flow.input_path.as_ref(), &scope)?;
-        match &flow.parameters {
-            None => Ok(input),
+        scope.random.watch("afterInputPath", &input);
+        let input = match &flow.parameters {
+            None => input,
             Some(template) => {
                 scope.input = &input;
-                template.fill(&mut scope)
+                template.fill(&mut scope)?
             }
-        }
+        };
+        random.watch("afterParameters", &input);
+        Ok(input)
     }
 
     /// The exit from a state whose work has this result, or the failure to get there.
@@ -130,6 +133,7 @@ impl Execution {
                 template.fill(&mut scope)?
             }
         };
+        random.watch("afterResultSelector", &result);
         let mut scope = Scope {
             input: &visit.input,
             context: &context,
@@ -139,13 +143,16 @@ impl Execution {
         let output = match (&state.work, &flow.result_path) {
             // These hand their input on; what they got as result is just that.
             (Work::Wait(_) | Work::Choice { .. } | Work::Succeed, _) => {
-                through(flow.input_path.as_ref(), &scope)?
+                let input = through(flow.input_path.as_ref(), &scope)?;
+                scope.random.watch("afterInputPath", &input);
+                input
             }
             (_, None) => visit.input.clone(),
             (_, Some(path)) => path
                 .write(visit.input.clone(), result)
                 .map_err(|why| mismatch(&why, &visit.input))?,
         };
+        scope.random.watch("afterResultPath", &output);
         scope.input = &output;
         let output = through(flow.output_path.as_ref(), &scope)?;
         limits::pass(output, &visit.state)

@@ -26,9 +26,22 @@ impl Execution {
                 self.started(task, turn);
                 Ok(())
             }
+            Happened::ActivityTaken { task, worker } => {
+                let (branch, open) = self.find(task)?;
+                if !open.resource.is_activity() || open.started {
+                    return Err(Refused::WrongKind);
+                }
+                let event = Event::TaskStarted {
+                    task,
+                    resource: open.resource.clone(),
+                    worker,
+                };
+                self.record(branch, event, turn);
+                Ok(())
+            }
             Happened::TaskSubmitted { task, output } => {
                 let (branch, open) = self.find(task)?;
-                if open.token.is_none() && !open.resource.is_job() {
+                if (open.token.is_none() && !open.resource.is_job()) || open.resource.is_activity() {
                     return Err(Refused::WrongKind);
                 }
                 // Said twice after a crash, it shows once.
@@ -57,6 +70,8 @@ impl Execution {
                 self.record(branch, event, turn);
                 Ok(())
             }
+            Happened::MapRunSucceeded { arn, output } => self.map_run_over(&arn, Ok(output), turn),
+            Happened::MapRunFailed { arn, failure } => self.map_run_over(&arn, Err(failure), turn),
             Happened::TokenSucceeded { token, output } => {
                 self.succeeded(self.find_token(&token)?, output, turn)
             }
@@ -101,6 +116,7 @@ impl Execution {
             let event = Event::TaskStarted {
                 task,
                 resource: open.resource.clone(),
+                worker: None,
             };
             self.record(branch, event, turn);
         }
@@ -127,6 +143,9 @@ impl Execution {
                 unsubmitted: false,
             },
         };
+        if let Event::TaskSucceeded { output, .. } = &event {
+            turn.random.watch("result", output);
+        }
         self.started(task, turn);
         self.record(branch, event, turn);
         Ok(())

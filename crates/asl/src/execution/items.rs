@@ -16,6 +16,7 @@ impl<'a> Item<'a> {
             index,
             key,
             value: key.map_or(item, |_| &item["Value"]),
+            source: None,
         }
     }
 }
@@ -23,11 +24,12 @@ impl<'a> Item<'a> {
 impl Map {
     /// What is iterated over, and whether it is an object's fields, of which each is an item.
     /// <https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itemspath.html>
-    pub(crate) fn items(&self, scope: &Scope<'_>) -> Result<(Vec<Value>, bool), Failure> {
+    pub(crate) fn items(&self, scope: &mut Scope<'_>) -> Result<(Vec<Value>, bool), Failure> {
         let path = &self.items_path;
         let found = path
             .read(scope)
             .map_err(|miss| runtime(format!("Invalid path '{}' : {}", path.text, miss.0)))?;
+        scope.random.watch("afterItemsPath", &found);
         match found {
             Value::Array(items) => Ok((items, false)),
             Value::Object(fields) => {
@@ -73,6 +75,21 @@ impl Amount {
                     let name = field.trim_end_matches("Path");
                     runtime(format!("{name} must be a non-negative integer."))
                 })
+            }
+        }
+    }
+}
+
+impl Amount {
+    /// The number, whole or not.
+    pub(crate) fn number(&self, scope: &mut Scope<'_>) -> Result<f64, Failure> {
+        match self {
+            Self::Fixed(number) => Ok(number.as_f64().unwrap_or(0.0)),
+            // Evaluated where JSONata is; a distributed Map in JSONata is refused.
+            Self::Query { .. } => Ok(0.0),
+            Self::Path { field, query } => {
+                let value = look_up(field, query, scope)?;
+                value.as_f64().ok_or_else(|| not_a("float", field, query, &value))
             }
         }
     }

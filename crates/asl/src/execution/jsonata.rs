@@ -150,6 +150,7 @@ impl Execution {
                 arguments.fill("Arguments", &mut scope)?
             }
         };
+        moment.random.watch("afterArguments", &arguments);
         Ok(limits::pass(arguments, &visit.state)?)
     }
 
@@ -336,6 +337,7 @@ impl Execution {
                 Some(_) => concurrency,
                 None => super::mapping::at_once(concurrency),
             },
+            distributed: distributed.is_some(),
         })
     }
 
@@ -414,7 +416,7 @@ impl Visit {
 }
 
 /// `$states` before there is a result.
-fn before(visit: &Visit) -> States<'_> {
+pub(super) fn before(visit: &Visit) -> States<'_> {
     States {
         input: &visit.input,
         result: None,

@@ -12,9 +12,10 @@ use serde_json::Value;
 use super::Execution;
 use super::flow::runtime;
 use super::jsonata::Moment;
-use super::state::{At, Branch, Visit};
+use super::map_runs::Gathered;
+use super::state::{At, Branch, Phase, Visit};
 use crate::context::Item;
-use crate::definition::{Flow, Map, State, Work};
+use crate::definition::{Distributed, Flow, Map, State, Work};
 use crate::expression::Scope;
 use crate::journal::{BranchId, Entry, Event, Failure};
 use crate::jsonata::Failed;
@@ -156,22 +157,33 @@ impl Execution {
             None => 0,
             Some(amount) => amount.whole(&mut scope)?,
         };
-        let (items, keyed) = map.items(&scope)?;
+        let distributed = map.distributed.as_deref();
+        // An ItemReader has items of its own, and ItemsPath is not looked at.
+        let (items, keyed) = match distributed {
+            Some(Distributed { reader: Some(_), .. }) => (Vec::new(), false),
+            _ => map.items(&mut scope)?,
+        };
         Ok(Event::MapStarted {
             items,
             keyed,
-            concurrency: at_once(concurrency),
+            concurrency: match (distributed, concurrency) {
+                (Some(_), concurrency) => concurrency,
+                (None, 0) => MOST_AT_ONCE,
+                (None, concurrency) => concurrency.min(MOST_AT_ONCE),
+            },
+            distributed: distributed.is_some(),
         })
     }
 
     /// The state's input after InputPath.
-    fn map_input<'v>(
+    pub(super) fn map_input<'v>(
         &self,
         visit: &'v Visit,
         flow: &Flow,
         random: &mut dyn Randomness,
     ) -> Result<Cow<'v, Value>, Failure> {
         if flow.input_path.as_ref().is_some_and(|path| path.text == "$") {
+            random.watch("afterInputPath", &visit.input);
             return Ok(Cow::Borrowed(&visit.input));
         }
         self.effective_input(visit, flow, None, random).map(Cow::Owned)
@@ -263,6 +275,33 @@ impl Execution {
         Ok(limits::pass(selected, &visit.state)?)
     }
 
+    /// What all iterations of a Map begin with, where ItemSelector makes it.
+    pub(super) fn selected(
+        &self,
+        visit: &Visit,
+        state: &State,
+        mapping: &Mapping,
+        moment: &mut Moment<'_>,
+    ) -> Option<Value> {
+        let Work::Map(map) = &state.work else {
+            return None;
+        };
+        let jsonata = state
+            .jsonata
+            .as_ref()
+            .and_then(|jsonata| jsonata.arguments.as_ref());
+        if map.selector.is_none() && jsonata.is_none() {
+            return None;
+        }
+        let items = mapping.items.iter().enumerate();
+        let selected =
+            items.map(|(index, item)| self.iteration_input(visit, state, mapping, index, item, moment));
+        selected
+            .collect::<Result<Vec<Value>, Failed>>()
+            .ok()
+            .map(Value::Array)
+    }
+
     /// The next entry about the iteration that failed; `None` when all is said.
     fn fail_iteration(&self, failing: BranchId) -> Option<(BranchId, Event)> {
         match self.to_abort(failing)? {
@@ -282,8 +321,71 @@ impl Execution {
         event(name, branch.iteration.unwrap_or(0))
     }
 
+    /// Takes in an entry about a Map.
+    pub(super) fn apply_to_map(&mut self, entry: &Entry, event: &Event) -> Result<(), String> {
+        let id = entry.branch;
+        match event {
+            Event::MapIterationStarted { index, input, .. } => return self.iterate(entry, *index, input),
+            Event::MapIterationSucceeded { index, .. } => return self.iterated(entry, *index),
+            Event::MapIterationFailed { .. } | Event::MapIterationAborted { .. } => {
+                return self.give_up_iteration(id);
+            }
+            Event::MapRunStarted { run } => {
+                self.map_runs.insert(run.arn.clone(), id);
+            }
+            Event::MapRunSucceeded { arn, .. } | Event::MapRunFailed { arn, .. } => {
+                self.map_runs.remove(arn);
+            }
+            _ => {}
+        }
+        let branch = self.branches.get_mut(&id).ok_or("there is no such branch")?;
+        let prev = branch.prev;
+        let visit = branch.visit_mut()?;
+        match (event, &mut visit.phase) {
+            (
+                Event::MapStarted {
+                    items,
+                    keyed,
+                    concurrency,
+                    distributed,
+                },
+                phase,
+            ) => {
+                *phase = if *distributed {
+                    Phase::Gathered(Box::new(Gathered {
+                        items: items.clone(),
+                        keyed: *keyed,
+                        concurrency: *concurrency,
+                        run: None,
+                    }))
+                } else {
+                    Phase::Mapping(Box::new(Mapping::new(items, *keyed, *concurrency)))
+                };
+            }
+            (Event::MapItemFailed { failure }, Phase::Mapping(mapping)) => mapping.fail(failure, prev, None),
+            (Event::MapSucceeded, Phase::Mapping(mapping)) => visit.phase = Phase::Result(mapping.outputs()?),
+            (Event::MapFailed, Phase::Mapping(mapping)) => visit.phase = Phase::Failed(mapping.failure()?),
+            (Event::MapRunStarted { run }, Phase::Gathered(gathered)) => gathered.begin(entry.id, run)?,
+            (Event::MapRunSucceeded { arn, output }, Phase::Gathered(gathered)) => {
+                gathered.end(arn, Ok(output.clone()))?;
+            }
+            (Event::MapRunFailed { arn, failure }, Phase::Gathered(gathered)) => {
+                gathered.end(arn, Err(failure.clone()))?;
+            }
+            (Event::MapSucceeded | Event::MapFailed, Phase::Gathered(gathered)) => {
+                let (_, result) = gathered.over().ok_or("the Map Run is not over")?;
+                visit.phase = match result {
+                    Ok(output) => Phase::Result(output),
+                    Err(failure) => Phase::Failed(failure),
+                };
+            }
+            _ => return Err("the Map is not that far".into()),
+        }
+        Ok(())
+    }
+
     /// Takes in that an iteration began.
-    pub(super) fn iterate(&mut self, entry: &Entry, index: u64, input: &Value) -> Result<(), String> {
+    fn iterate(&mut self, entry: &Entry, index: u64, input: &Value) -> Result<(), String> {
         let id = entry.branch;
         let branch = self.branches.get(&id).ok_or("there is no such branch")?;
         let visit = branch.visit().ok_or("the branch is in no state")?;
@@ -328,7 +430,7 @@ impl Execution {
     }
 
     /// Takes in that an iteration succeeded.
-    pub(super) fn iterated(&mut self, entry: &Entry, index: u64) -> Result<(), String> {
+    fn iterated(&mut self, entry: &Entry, index: u64) -> Result<(), String> {
         let branch = self
             .branches
             .remove(&entry.branch)
@@ -351,7 +453,7 @@ impl Execution {
     }
 
     /// Takes in that an iteration is over without an output.
-    pub(super) fn give_up_iteration(&mut self, id: BranchId) -> Result<(), String> {
+    fn give_up_iteration(&mut self, id: BranchId) -> Result<(), String> {
         let branch = self.branches.get(&id).ok_or("there is no such branch")?;
         let (parent, index) = branch.parent.zip(branch.iteration).ok_or("it is no iteration")?;
         self.forget(&[id]);

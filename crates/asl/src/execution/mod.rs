@@ -13,9 +13,12 @@ mod flow;
 mod happen;
 mod items;
 mod jsonata;
+mod map_runs;
 mod mapping;
 mod ready;
+mod redrive;
 mod state;
+pub mod trial;
 mod work;
 
 use std::collections::{BTreeMap, HashMap};
@@ -29,6 +32,8 @@ use crate::interface::{Command, Happened, Identity, StartTask, Status, Step, Tas
 use crate::journal::{BranchId, Entry, Event};
 use crate::limits::{MOST_EVENTS, MOST_HISTORY};
 use crate::random::Randomness;
+use crate::resource::Resource;
+pub use map_runs::Selecting;
 use ready::{Ready, Waiting};
 use state::{Branch, OpenTask};
 
@@ -51,12 +56,19 @@ pub struct Execution {
     waiting: Waiting,
     /// The open tasks, and where they are.
     tasks: BTreeMap<TaskId, BranchId>,
+    /// The open Map Runs by ARN, and where they are.
+    map_runs: BTreeMap<String, BranchId>,
     /// Every token ever given out.
     tokens: HashMap<String, TaskId>,
     last_id: u64,
     /// Of all events so far, in bytes.
     weight: usize,
     next_branch: u32,
+    /// How often it was redriven, and when last.
+    redrives: u32,
+    redriven: Option<Timestamp>,
+    /// The context object, where it is not the execution's own.
+    given_context: Option<Box<Value>>,
 }
 
 /// The input of an execution is no JSON; the text says where.
@@ -124,22 +136,8 @@ impl Execution {
         definition: Arc<Definition>,
         journal: impl IntoIterator<Item = &'a Entry>,
     ) -> Result<Self, InvalidJournal> {
-        let mut journal = journal.into_iter();
-        let invalid = |position: usize, reason: String| InvalidJournal { position, reason };
-        let Some(Entry {
-            at,
-            event: Event::ExecutionStarted { identity, input },
-            ..
-        }) = journal.next()
-        else {
-            return Err(invalid(0, "a journal begins with ExecutionStarted".into()));
-        };
-        let input = serde_json::from_str(input)
-            .map_err(|error| invalid(0, format!("the input is no JSON: {error}")))?;
-        let mut execution = Self::new(definition, identity.clone(), input, *at);
-        for (n, entry) in journal.enumerate() {
-            execution.apply(entry).map_err(|reason| invalid(n + 1, reason))?;
-        }
+        let journal: Vec<&Entry> = journal.into_iter().collect();
+        let (execution, _) = Self::replay_to(definition, &journal, None)?;
         Ok(execution)
     }
 
@@ -176,6 +174,15 @@ impl Execution {
             .keys()
             .filter_map(|&task| Some(self.task(task)?.1.command()))
             .collect()
+    }
+
+    /// What the open tasks run that are in nobody's hands yet (not `submitted`).
+    pub fn in_hand(&self) -> impl Iterator<Item = &Resource> {
+        self.tasks
+            .keys()
+            .filter_map(|&task| Some(self.task(task)?.1))
+            .filter(|task| !task.in_other_hands())
+            .map(|task| &task.resource)
     }
 
     /// Whether `token` can still be answered. A token whose deadline is past at `now` is closed, timer or not.
@@ -227,15 +234,8 @@ impl Execution {
             // The entry before was one too many for the history and ended it.
             return;
         }
-        let ends = matches!(
-            event,
-            Event::ExecutionSucceeded { .. }
-                | Event::ExecutionFailed { .. }
-                | Event::ExecutionTimedOut
-                | Event::ExecutionAborted { .. }
-        );
         // The last place is kept for the end.
-        let event = match self.too_much().filter(|_| event.in_history() && !ends) {
+        let event = match self.too_much().filter(|_| event.in_history() && !event.ends()) {
             Some(cause) => Event::ExecutionFailed {
                 error: Some("States.Runtime".into()),
                 cause: Some(cause),
@@ -245,12 +245,14 @@ impl Execution {
         let id = if event.in_history() { self.last_id + 1 } else { 0 };
         let prev = if id == 0 { 0 } else { self.previous(branch, &event) };
         let over: Vec<TaskId> = match &event {
-            Event::ExecutionSucceeded { .. }
-            | Event::ExecutionFailed { .. }
-            | Event::ExecutionTimedOut
-            | Event::ExecutionAborted { .. } => self.tasks.keys().copied().collect(),
+            event if event.ends() => self.tasks.keys().copied().collect(),
             Event::TaskTimedOut { task, .. } => vec![*task],
             Event::StateAborted { .. } => self.open_task(branch).map(|task| task.id).into_iter().collect(),
+            _ => Vec::new(),
+        };
+        let runs: Vec<String> = match &event {
+            Event::StateAborted { .. } => self.open_map_run(branch).into_iter().collect(),
+            event if event.ends() => self.map_runs.keys().cloned().collect(),
             _ => Vec::new(),
         };
         let entry = Entry {
@@ -265,6 +267,12 @@ impl Execution {
         }
         for task in over {
             turn.step.cancel(task);
+        }
+        for arn in runs {
+            turn.step.cancel_map_run(arn);
+        }
+        if let Event::MapRunStarted { run } = &entry.event {
+            turn.step.commands.push(Command::StartMapRun(run.clone()));
         }
         if let Event::TaskScheduled { .. } = entry.event {
             turn.step.commands.extend(
@@ -301,6 +309,10 @@ impl Execution {
 
     fn open_task(&self, branch: BranchId) -> Option<&OpenTask> {
         self.branches.get(&branch)?.visit()?.task()
+    }
+
+    fn open_map_run(&self, branch: BranchId) -> Option<String> {
+        Some(self.branches.get(&branch)?.visit()?.map_run()?.arn.clone())
     }
 
     fn task(&self, task: TaskId) -> Option<(BranchId, &OpenTask)> {

@@ -5,10 +5,12 @@ use serde_json::Value;
 
 use crate::definition::MachineId;
 use crate::interface::{StartTask, TaskId};
-use crate::journal::{BranchId, Failure, StateType};
+use crate::journal::{BranchId, Entry, Failure, StateType};
+use crate::map_run::MapRun;
 use crate::resource::Resource;
 use crate::variables::Variables;
 
+pub(super) use super::map_runs::Gathered;
 pub(super) use super::mapping::Mapping;
 
 /// A line of execution.
@@ -73,7 +75,10 @@ pub(super) enum Phase {
         children: Vec<BranchId>,
         failed: Option<Failed>,
     },
+    /// Of an inline Map.
     Mapping(Box<Mapping>),
+    /// Of a distributed Map.
+    Gathered(Box<Gathered>),
     /// The work is done.
     Result(Value),
     /// The work failed; Retry and Catch are next.
@@ -129,7 +134,29 @@ impl Phase {
     }
 }
 
+impl Branch {
+    /// What the exit from a Map is a successor of, its success being `entry`. AWS shows it as a successor of what the
+    /// success is a successor of; but of a Map Run, where the Map is not the first state, of the run's beginning.
+    pub(super) fn before_exit(&self, entry: &Entry) -> u64 {
+        const FIRST_STATE: u64 = 2;
+        match self.visit().map(|visit| (visit.entered_id, &visit.phase)) {
+            Some((entered, Phase::Gathered(gathered))) if entered != FIRST_STATE => {
+                gathered.over().map_or(entry.prev, |(started, _)| started)
+            }
+            _ => entry.prev,
+        }
+    }
+}
+
 impl Visit {
+    /// The Map Run that goes on.
+    pub(super) fn map_run(&self) -> Option<&MapRun> {
+        match &self.phase {
+            Phase::Gathered(gathered) => gathered.open_run(),
+            _ => None,
+        }
+    }
+
     pub(super) fn mapping_mut(&mut self) -> Result<&mut Mapping, String> {
         match &mut self.phase {
             Phase::Mapping(mapping) => Ok(mapping),
@@ -155,8 +182,15 @@ impl OpenTask {
     /// When it times out, and whether that is for want of a heartbeat.
     pub(super) fn due(&self) -> Option<(Timestamp, bool)> {
         let deadline = self.deadline.map(|at| (at, false));
-        let heartbeat = self.heartbeat.map(|(_, at)| (at, true));
+        // Nobody sends heartbeats for an activity that no worker has taken.
+        let beats = self.started || !self.resource.is_activity();
+        let heartbeat = self.heartbeat.filter(|_| beats).map(|(_, at)| (at, true));
         deadline.into_iter().chain(heartbeat).min()
+    }
+
+    /// Whether whoever answers its token has it.
+    pub(super) fn in_other_hands(&self) -> bool {
+        self.submitted || (self.started && self.resource.is_activity())
     }
 
     pub(super) fn command(&self) -> StartTask {
@@ -165,7 +199,7 @@ impl OpenTask {
             resource: self.resource.clone(),
             arguments: self.arguments.clone(),
             token: self.token.clone(),
-            submitted: self.submitted,
+            submitted: self.in_other_hands(),
         }
     }
 }

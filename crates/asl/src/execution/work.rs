@@ -14,6 +14,7 @@ use crate::expression::{Query, Scope};
 use crate::journal::{Event, Failure};
 use crate::limits;
 use crate::random::{self, Randomness};
+use crate::resource::Resource;
 use crate::retry::LONGEST_SECONDS;
 
 impl Execution {
@@ -30,6 +31,7 @@ impl Execution {
                 .effective_input(visit, &state.flow, None, random)
                 .map(|input| {
                     let result = result.clone().unwrap_or(input);
+                    random.watch("result", &result);
                     self.exit(visit, state, result, random)
                 }),
             Work::Succeed => return self.exit(visit, state, Value::Null, random),
@@ -61,6 +63,11 @@ impl Execution {
         task: &Task,
         random: &mut dyn Randomness,
     ) -> Result<Event, Failure> {
+        if let Resource::Activity { arn } = &task.resource
+            && !random.activity_exists(arn)
+        {
+            return Err(runtime(format!("The activity {arn} does not exist.")));
+        }
         let token = task
             .resource
             .waits_for_token()
@@ -212,6 +219,7 @@ impl Execution {
         cause: Option<&Text>,
         random: &mut dyn Randomness,
     ) -> Result<Event, Failure> {
+        random.watch("afterInputPath", &visit.input);
         let context = self.context(visit, None);
         let mut scope = Scope {
             input: &visit.input,

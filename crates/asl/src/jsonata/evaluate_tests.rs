@@ -30,6 +30,9 @@ fn evaluate(text: &str, input: &Value) -> Result<Value, String> {
     let mut variables = Variables::default();
     variables.assign(json!({"x": 42, "größe": [1, 2]}).as_object().unwrap());
     let context = Context {
+        redrives: 0,
+        redriven: None,
+        given: None,
         identity: &identity,
         started: Timestamp::UNIX_EPOCH,
         input,

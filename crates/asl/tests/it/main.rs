@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod activities;
 mod document_signing;
 mod driver;
 mod errors;
@@ -9,6 +10,7 @@ mod fuzz;
 mod jsonata;
 mod lambda_loop;
 mod machines;
+mod map_runs;
 mod maps;
 mod operators;
 mod properties;

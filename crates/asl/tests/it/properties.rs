@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use asl::{Definition, Entry, Event, Execution, Happened, Randomness, Status};
+use asl::{Definition, Entry, Event, Execution, Failure, Happened, Randomness, Status};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -16,12 +16,14 @@ use crate::machines::{INPUT, kind, machine};
 struct Numbered(u64);
 
 impl Numbered {
-    /// The machines here draw only for tokens and for jitter.
+    /// The machines here draw only for tokens, for jitter and for the names of Map Runs.
     fn after(journal: &[Entry]) -> Self {
         let draws = |entry: &&Entry| {
             matches!(
                 entry.event,
-                Event::TaskScheduled { token: Some(_), .. } | Event::RetryScheduled { .. }
+                Event::TaskScheduled { token: Some(_), .. }
+                    | Event::RetryScheduled { .. }
+                    | Event::MapRunStarted { .. }
             )
         };
         Self(journal.iter().filter(draws).count() as u64)
@@ -54,6 +56,24 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
 /// What the world does next: mostly something about an open task.
 fn happened(execution: &Execution, next: &Move) -> Happened {
     let tasks = execution.open_tasks();
+    let runs = execution.open_map_runs();
+    if let Some(run) = runs.get(usize::from(next.pick) % (runs.len() + tasks.len()).max(1)) {
+        let (arn, error) = (run.arn.clone(), Some("Mine".to_owned()));
+        return match next.what {
+            0 => Happened::TimerFired,
+            1..=5 => Happened::MapRunFailed {
+                arn,
+                failure: Failure {
+                    error,
+                    ..Failure::default()
+                },
+            },
+            _ => Happened::MapRunSucceeded {
+                arn,
+                output: json!([next.pick]),
+            },
+        };
+    }
     let Some(open) = tasks.get(usize::from(next.pick) % tasks.len().max(1)) else {
         return Happened::TimerFired;
     };

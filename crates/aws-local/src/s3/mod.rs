@@ -166,7 +166,6 @@ impl S3 {
 
     /// The objects of `bucket` whose keys begin with `prefix` and come after `after`, in the order of their
     /// keys, at most `limit` (1 to 1,000); and whether there are more. `NoSuchBucket` where it isn't there.
-    #[expect(dead_code, reason = "the Map state's item reader asks for it")]
     pub(crate) async fn list(
         &self,
         bucket: &str,
@@ -178,7 +177,6 @@ impl S3 {
     }
 
     /// An object, whole: its latest version, or the one given. `NoSuchBucket`, `NoSuchKey`, `NoSuchVersion`.
-    #[expect(dead_code, reason = "the Map state's item reader asks for it")]
     pub(crate) async fn get(
         &self,
         bucket: &str,
@@ -189,7 +187,6 @@ impl S3 {
     }
 
     /// Writes an object. `NoSuchBucket` where the bucket isn't there.
-    #[expect(dead_code, reason = "the Map state's result writer asks for it")]
     pub(crate) async fn put(
         &self,
         bucket: &str,

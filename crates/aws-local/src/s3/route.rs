@@ -151,10 +151,18 @@ fn operation(request: &Request<Bytes>, bucket: &str, key: &str, query: &Query) -
     })
 }
 
-/// Whether the request can only be meant for S3: it is signed for it, in a header or in the address.
+/// Whether the request can only be meant for S3: it is signed for it, in a header or in the address, by the
+/// present way of signing or by the one before, which S3 alone still has.
 pub(crate) fn is_signed_for_s3(request: &Request<Bytes>, signed_service: Option<&str>) -> bool {
+    let query = Query::of(request);
+    let old_header = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .is_some_and(|signed| signed.as_bytes().starts_with(b"AWS "));
     signed_service == Some("s3")
-        || Query::of(request)
+        || old_header
+        || (query.has("AWSAccessKeyId") && query.has("Signature"))
+        || query
             .get("X-Amz-Credential")
             .is_some_and(|scope| scope.split('/').nth(3) == Some("s3"))
 }

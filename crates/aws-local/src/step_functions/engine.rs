@@ -11,21 +11,25 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use asl::{Command, Definition, Execution, Happened, Identity, Refused, StartTask, Status, Step, TaskId};
+use asl::{
+    Command, Definition, Execution, Happened, Identity, Refused, Resource, StartTask, Status, Step, TaskId,
+};
 use jiff::Timestamp;
 use tokio::sync::Mutex as AsyncMutex;
 
+use super::activities::Activities;
 use super::integrations::Services;
 use super::integrations::nested::Nested;
+use super::map_runs::{self, MapRuns};
 use super::store::executions::{self, End, Progress, Record, Waiting};
 use super::store::{Store, machines};
 use super::timers::Timers;
 use crate::error::AwsError;
-use crate::source::{Randomness, Source};
+use crate::source::Source;
 use crate::tasks::Tasks;
 
 /// How long until a task's result is offered again to a file that can't be written to.
-const AGAIN: Duration = Duration::from_secs(1);
+pub(super) const AGAIN: Duration = Duration::from_secs(1);
 
 /// How many definitions are kept read.
 const DEFINITIONS: usize = 256;
@@ -36,6 +40,10 @@ pub(crate) struct Engine {
     pub(super) services: Services,
     pub(super) tasks: Arc<Tasks>,
     pub(super) timers: Timers,
+    pub(super) activities: Activities,
+    /// Machines that are being deleted: their executions end at their next transition.
+    pub(super) deleting: Mutex<HashSet<String>>,
+    pub(super) map_runs: MapRuns,
     pub(super) nested: Nested,
     live: Mutex<HashMap<i64, Slot>>,
     definitions: Mutex<HashMap<i64, Arc<Definition>>>,
@@ -47,12 +55,20 @@ pub(crate) struct Engine {
 }
 
 /// An execution's place: whoever locks it is the one to whom it happens.
-type Slot = Arc<AsyncMutex<Option<Live>>>;
+pub(super) type Slot = Arc<AsyncMutex<Option<Live>>>;
 
 /// An execution in memory, and the number of its steps in the journal.
-struct Live {
-    execution: Execution,
-    steps: i64,
+pub(super) struct Live {
+    pub(super) execution: Execution,
+    pub(super) steps: i64,
+}
+
+/// What the file held when it was opened.
+pub(super) struct Kept {
+    pub(super) last_id: i64,
+    pub(super) unfinished: Vec<Waiting>,
+    pub(super) activities: Vec<String>,
+    pub(super) deleting: Vec<String>,
 }
 
 impl Engine {
@@ -61,8 +77,7 @@ impl Engine {
         store: Store,
         services: Services,
         tasks: Arc<Tasks>,
-        last_id: i64,
-        unfinished: Vec<Waiting>,
+        kept: Kept,
     ) -> Engine {
         Engine {
             source,
@@ -70,11 +85,14 @@ impl Engine {
             services,
             tasks,
             timers: Timers::default(),
+            activities: Activities::of(kept.activities),
+            deleting: Mutex::new(kept.deleting.into_iter().collect()),
+            map_runs: MapRuns::default(),
             nested: Nested::default(),
             live: Mutex::default(),
             definitions: Mutex::default(),
-            last_id: AtomicI64::new(last_id),
-            unfinished: Mutex::new(unfinished),
+            last_id: AtomicI64::new(kept.last_id),
+            unfinished: Mutex::new(kept.unfinished),
             running: Mutex::default(),
         }
     }
@@ -91,7 +109,8 @@ impl Engine {
                 self.run_again(waiting.id).await?;
             }
         }
-        self.resume_nested().await
+        self.resume_nested().await?;
+        self.resume_map_runs().await
     }
 
     /// Begins an execution, unless there is one of its ARN, which is then the answer. The record's id is given
@@ -110,7 +129,7 @@ impl Engine {
             state_machine_arn: record.machine.clone(),
             state_machine_name: machine_name,
         };
-        record.id = self.last_id.fetch_add(1, Ordering::SeqCst) + 1;
+        record.id = self.next_id();
         let id = record.id;
         let slot = self.slot(id);
         let mut live = slot.lock().await;
@@ -121,12 +140,7 @@ impl Engine {
             record.started,
             &mut self.random(),
         );
-        let (mut execution, mut step) = begun.map_err(|error| {
-            AwsError::new(
-                "InvalidExecutionInput",
-                format!("Invalid State Machine Execution Input: '{error}'"),
-            )
-        })?;
+        let (mut execution, mut step) = begun.map_err(|error| super::input::invalid(&error))?;
         let asked = self.tell_started(&mut execution, &mut step, record.started);
         let progress = progress(id, &execution, &step, 0, record.started)?;
         let written = self
@@ -147,6 +161,11 @@ impl Engine {
         *live = Some(Live { execution, steps: 1 });
         self.release(id, &slot, live);
         Ok(Ok(()))
+    }
+
+    /// The number of an execution that is about to begin.
+    pub(super) fn next_id(&self) -> i64 {
+        self.last_id.fetch_add(1, Ordering::SeqCst) + 1
     }
 
     /// Lets something happen to an execution, durably, and begins what follows from it. Answers why it was not
@@ -177,6 +196,7 @@ impl Engine {
         let now = self.source.now();
         let mut step = execution.handle(happened, now, &mut self.random());
         let refused = step.refused;
+        self.end_if_deleting(&mut execution, &mut step, now);
         let asked = self.tell_started(&mut execution, &mut step, now);
         let mut done = 0;
         if !step.entries.is_empty() {
@@ -194,11 +214,38 @@ impl Engine {
         Ok(refused)
     }
 
-    /// Says of each task that is to be started that it has, so that both are one entry in the file.
-    fn tell_started(&self, execution: &mut Execution, step: &mut Step, now: Timestamp) -> Vec<Command> {
+    /// Ends an execution whose machine is being deleted, if it has come to another state.
+    fn end_if_deleting(&self, execution: &mut Execution, step: &mut Step, now: Timestamp) {
+        let transition = |entry: &asl::Entry| matches!(entry.event, asl::Event::StateEntered { .. });
+        if *execution.status() != Status::Running
+            || !lock(&self.deleting).contains(&execution.identity().state_machine_arn)
+            || !step.entries.iter().any(transition)
+        {
+            return;
+        }
+        let stopped = Happened::Stopped {
+            error: None,
+            cause: None,
+        };
+        let end = execution.handle(stopped, now, &mut self.random());
+        step.entries.extend(end.entries);
+        // Tasks that were to be started in this very step never were.
+        step.commands.clear();
+    }
+
+    /// Says of each task that is to be started that it has, so that both are one entry in the file. An activity's
+    /// begins when a worker takes it.
+    pub(super) fn tell_started(
+        &self,
+        execution: &mut Execution,
+        step: &mut Step,
+        now: Timestamp,
+    ) -> Vec<Command> {
         let asked = std::mem::take(&mut step.commands);
         for command in &asked {
-            if let Command::StartTask(task) = command {
+            if let Command::StartTask(task) = command
+                && !task.resource.is_activity()
+            {
                 let told = Happened::TaskStarted { task: task.task };
                 let further = execution.handle(told, now, &mut self.random());
                 step.entries.extend(further.entries);
@@ -208,13 +255,21 @@ impl Engine {
     }
 
     /// Carries out what a durable step asks for.
-    fn go_on(self: &Arc<Self>, id: i64, execution: &Execution, asked: Vec<Command>) {
+    pub(super) fn go_on(self: &Arc<Self>, id: i64, execution: &Execution, asked: Vec<Command>) {
         self.timers.set(id, execution.next_timer());
+        self.drive_map_runs(id, execution);
         for command in asked {
             match command {
                 Command::StartTask(task) => self.run(id, execution.identity(), task),
-                Command::CancelTask { task } => self.nested_cancelled(id, task),
-                Command::SetTimer { .. } | Command::Finish => {}
+                Command::CancelTask { task } => {
+                    self.activities.cancel(id, task);
+                    self.nested_cancelled(id, task);
+                }
+                // Timers and Map Runs are taken from what the execution says of itself.
+                Command::SetTimer { .. }
+                | Command::StartMapRun(_)
+                | Command::CancelMapRun { .. }
+                | Command::Finish => {}
             }
         }
         if *execution.status() != Status::Running {
@@ -223,6 +278,10 @@ impl Engine {
     }
 
     fn run(self: &Arc<Self>, id: i64, identity: &Identity, task: StartTask) {
+        if let Resource::Activity { arn } = &task.resource {
+            self.activities.schedule(arn, id, task.task);
+            return;
+        }
         let key = (id, task.task);
         if !lock(&self.running).insert(key) {
             return;
@@ -242,6 +301,11 @@ impl Engine {
                 engine.nested_begun(key.0, key.1).await;
             }
         });
+    }
+
+    /// Lets the executions of a machine end at their next transition.
+    pub(super) fn end_executions_of(&self, machine: String) {
+        lock(&self.deleting).insert(machine);
     }
 
     /// Whether a task runs in this process.
@@ -272,18 +336,18 @@ impl Engine {
         result
     }
 
-    async fn load(&self, id: i64) -> Result<Live, AwsError> {
+    pub(super) async fn load(&self, id: i64) -> Result<Live, AwsError> {
         let (revision, journal, steps) = self
             .store
             .read(move |connection| executions::load(connection, id))
             .await?;
-        let definition = self.definition(revision).await?;
+        let definition = self.part_of(id, self.definition(revision).await?).await?;
         let execution = Execution::replay(definition, &journal)
             .map_err(|error| AwsError::internal("InternalServerError", error))?;
         Ok(Live { execution, steps })
     }
 
-    async fn definition(&self, revision: i64) -> Result<Arc<Definition>, AwsError> {
+    pub(super) async fn definition(&self, revision: i64) -> Result<Arc<Definition>, AwsError> {
         if let Some(definition) = lock(&self.definitions).get(&revision) {
             return Ok(Arc::clone(definition));
         }
@@ -302,14 +366,17 @@ impl Engine {
         Ok(definition)
     }
 
-    fn slot(&self, id: i64) -> Slot {
+    pub(super) fn slot(&self, id: i64) -> Slot {
         Arc::clone(lock(&self.live).entry(id).or_default())
     }
 
     /// Gives the place back, and forgets the execution unless something of it runs in this process or somebody
     /// is waiting for the place.
-    fn release(&self, id: i64, slot: &Slot, held: tokio::sync::MutexGuard<'_, Option<Live>>) {
-        let needed = held.as_ref().is_some_and(|live| calls(&live.execution) > 0);
+    pub(super) fn release(&self, id: i64, slot: &Slot, held: tokio::sync::MutexGuard<'_, Option<Live>>) {
+        let here = |resource: &Resource| !resource.is_activity();
+        let needed = held
+            .as_ref()
+            .is_some_and(|live| live.execution.in_hand().any(here));
         let mut live = lock(&self.live);
         drop(held);
         // One of the two is in the map, the other is ours; places are only handed out under this lock.
@@ -318,8 +385,8 @@ impl Engine {
         }
     }
 
-    fn random(&self) -> Draw<'_> {
-        Draw(&self.source.randomness)
+    pub(super) fn random(&self) -> Draw<'_> {
+        Draw(self)
     }
 
     #[cfg(test)]
@@ -328,16 +395,13 @@ impl Engine {
     }
 }
 
-/// Tasks of `execution` that run in this process.
+/// Tasks of `execution` that run in this process, or wait in its memory for a worker.
 fn calls(execution: &Execution) -> usize {
-    execution
-        .open_tasks()
-        .iter()
-        .filter(|task| !task.submitted)
-        .count()
+    execution.in_hand().count()
 }
 
-fn progress(
+/// What a step leaves in the file.
+pub(super) fn progress(
     id: i64,
     execution: &Execution,
     step: &Step,
@@ -376,18 +440,27 @@ fn progress(
         },
         timer: execution.next_timer(),
         calls: calls(execution),
+        redriven: step.entries.iter().find_map(|entry| match entry.event {
+            asl::Event::ExecutionRedriven { .. } => Some(entry.at),
+            _ => None,
+        }),
+        map_runs: map_runs::changes(execution, &step.entries),
     })
 }
 
-/// The randomness given to us, as the interpreter asks for it.
-struct Draw<'a>(&'a Randomness);
+/// What the interpreter asks of the world.
+pub(super) struct Draw<'a>(&'a Engine);
 
 impl asl::Randomness for Draw<'_> {
     fn fill(&mut self, bytes: &mut [u8]) {
-        (self.0)(bytes);
+        (self.0.source.randomness)(bytes);
+    }
+
+    fn activity_exists(&self, arn: &str) -> bool {
+        self.0.activities.exists(arn)
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

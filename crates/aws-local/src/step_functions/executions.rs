@@ -6,56 +6,109 @@ use asl::{Happened, Refused};
 use serde_json::{Value, json};
 
 use super::engine::Engine;
-use super::store::executions::{self as kept, Record};
-use super::validation::{DATA, Request, arn, execution_arn, name, next_token};
-use super::{ARN, NAME, machines};
+use super::names::{MachineArn, Qualifier, arn, execution_arn, name, no_machine};
+use super::request::{Request, next_token};
+use super::store::executions::{self as kept, Place, Record, Wanted};
+use super::store::machines::{self, Machine};
+use super::store::{aliases, map_runs, versions};
+use super::{express, input};
 use crate::error::{Answer, AwsError};
 use crate::source::epoch_seconds;
 
-const STATUSES: [&str; 6] = [
-    "SUCCEEDED",
-    "TIMED_OUT",
-    "PENDING_REDRIVE",
-    "ABORTED",
-    "FAILED",
-    "RUNNING",
-];
-const TRACE: usize = 256;
-/// The longest error name and cause that StopExecution and SendTaskFailure take, in characters.
-pub(super) const ERROR: usize = 256;
-pub(super) const CAUSE: usize = 32_768;
+/// What an execution is begun of.
+pub(super) struct Origin {
+    pub(super) machine: Machine,
+    /// The revision that runs, its definition and its role are the machine's or the version's.
+    pub(super) revision: i64,
+    pub(super) role: String,
+    pub(super) version: Option<String>,
+    pub(super) alias: Option<String>,
+}
+
+/// The machine, version or alias that `stateMachineArn` names. An alias leads to one of its versions, by weight.
+pub(super) async fn origin(engine: &Engine, request: &Request) -> Result<Origin, AwsError> {
+    let asked = MachineArn::read(request.required("stateMachineArn"))?;
+    let [draw] = engine.source.bytes::<1>();
+    let found = engine.store.read(move |connection| {
+        let Some(machine) = machines::find(connection, &asked.machine)? else {
+            return Ok(Err(asked));
+        };
+        let (version, alias) = match &asked.qualifier {
+            None => {
+                return Ok(Ok(Origin {
+                    revision: machine.revision,
+                    role: machine.role.clone(),
+                    machine,
+                    version: None,
+                    alias: None,
+                }));
+            }
+            Some(Qualifier::Version(_)) => (asked.to_string(), None),
+            Some(Qualifier::Alias(_)) => match aliases::find(connection, &asked.to_string())? {
+                Some(alias) => (chosen(&alias.routing, draw), Some(alias.arn)),
+                None => return Ok(Err(asked)),
+            },
+        };
+        let Some(version) = versions::find(connection, &version)? else {
+            return Ok(Err(asked));
+        };
+        Ok(Ok(Origin {
+            revision: version.revision,
+            role: machines::revision(connection, version.revision)?.role,
+            machine,
+            version: Some(version.arn),
+            alias,
+        }))
+    });
+    found.await?.map_err(|asked| no_machine(&asked.to_string()))
+}
+
+/// The version that a random byte falls to, by weights that add up to a hundred.
+fn chosen(routing: &[aliases::Route], draw: u8) -> String {
+    // 0 to 99, each as good as equally often.
+    let mut point = u32::from(draw) * 100 / 256;
+    for route in routing {
+        let weight = u32::from(route.weight);
+        if point < weight {
+            return route.state_machine_version_arn.clone();
+        }
+        point -= weight;
+    }
+    String::new()
+}
 
 pub(super) async fn start(engine: &Arc<Engine>, request: &Request) -> Result<Answer, AwsError> {
-    let asked = request.text("name", NAME)?;
-    if let Some(asked) = asked {
-        request.required("name", NAME)?;
-        name(asked)?;
-    }
-    let input = request.data("input", DATA)?.unwrap_or("{}");
-    let trace = request.text("traceHeader", TRACE)?.map(str::to_owned);
-    let machine = machines::find(engine, request).await?;
-    check_input(input)?;
-    if machine.status == "DELETING" {
-        return Err(AwsError::new(
-            "StateMachineDeleting",
-            format!("State Machine is being deleted: '{}'", machine.arn),
-        ));
+    let asked = request.text("name");
+    asked.map(name).transpose()?;
+    let input = request.text("input").unwrap_or("{}");
+    let origin = origin(engine, request).await?;
+    input::check(input)?;
+    if origin.machine.status == "DELETING" {
+        return Err(super::machines::deleting(&origin.machine.arn));
     }
     let name = asked.map_or_else(|| engine.source.uuid(), str::to_owned);
+    if origin.machine.kind == "EXPRESS" {
+        return express::start(engine, origin, name, input.to_owned()).await;
+    }
     let record = Record {
         id: 0,
-        arn: execution_arn(&machine.name, &name),
-        machine: machine.arn,
+        arn: execution_arn(&origin.machine.name, &name),
+        machine: origin.machine.arn,
         name,
-        revision: machine.revision,
+        revision: origin.revision,
         status: "RUNNING".to_owned(),
         started: engine.source.now(),
         input: input.to_owned(),
-        trace,
+        trace: request.owned("traceHeader"),
         end: None,
+        version: origin.version,
+        alias: origin.alias,
+        redrives: 0,
+        redriven: None,
+        redrive_token: None,
     };
     let (arn, started) = (record.arn.clone(), record.started);
-    let started = match engine.start(record, machine.role, machine.name).await? {
+    let started = match engine.start(record, origin.role, origin.machine.name).await? {
         Ok(()) => started,
         Err(other) if other.status == "RUNNING" && other.input == input => other.started,
         Err(other) => {
@@ -70,9 +123,17 @@ pub(super) async fn start(engine: &Arc<Engine>, request: &Request) -> Result<Ans
 
 pub(super) async fn describe(engine: &Engine, request: &Request) -> Result<Answer, AwsError> {
     let record = find(engine, request).await?;
-    let with_data = request.word("includedData", &["ALL_DATA", "METADATA_ONLY"])? != Some("METADATA_ONLY");
-    let redrivable = matches!(record.status.as_str(), "FAILED" | "TIMED_OUT" | "ABORTED");
+    let with_data = request.all_data();
+    let why_not = super::redrive::why_not(engine, &record).await?;
     let mut answer = summary(&record);
+    let id = record.id;
+    let run = engine
+        .store
+        .read(move |connection| map_runs::of_child(connection, id))
+        .await?;
+    if let Some((run, _)) = run {
+        answer["mapRunArn"] = run.run.arn.into();
+    }
     if with_data {
         answer["input"] = record.input.into();
         answer["inputDetails"] = json!({"included": true});
@@ -80,8 +141,8 @@ pub(super) async fn describe(engine: &Engine, request: &Request) -> Result<Answe
     if let Some(trace) = record.trace {
         answer["traceHeader"] = trace.into();
     }
-    if let Some(end) = record.end {
-        if let Some(output) = end.output.filter(|_| with_data) {
+    if let Some(end) = record.end.filter(|_| with_data) {
+        if let Some(output) = end.output {
             answer["output"] = output.into();
             answer["outputDetails"] = json!({"included": true});
         }
@@ -92,25 +153,21 @@ pub(super) async fn describe(engine: &Engine, request: &Request) -> Result<Answe
             answer["cause"] = cause.into();
         }
     }
-    if redrivable {
-        answer["redriveStatus"] = "REDRIVABLE".into();
-    } else {
-        answer["redriveStatus"] = "NOT_REDRIVABLE".into();
-        answer["redriveStatusReason"] =
-            format!("Execution is {} and cannot be redriven", record.status).into();
+    match why_not {
+        None => answer["redriveStatus"] = "REDRIVABLE".into(),
+        Some(reason) => {
+            answer["redriveStatus"] = "NOT_REDRIVABLE".into();
+            answer["redriveStatusReason"] = reason.into();
+        }
     }
     Ok(answer.into())
 }
 
 pub(super) async fn history(engine: &Engine, request: &Request) -> Result<Answer, AwsError> {
-    let size = request.page()?;
-    let from = request.number_position()?;
+    let size = request.page();
+    let from = request.position::<u64>()?;
     let reverse = request.flag("reverseOrder");
-    let with_data = request
-        .0
-        .get("includeExecutionData")
-        .and_then(Value::as_bool)
-        .unwrap_or(true);
+    let with_data = !request.has("includeExecutionData") || request.flag("includeExecutionData");
     let record = find(engine, request).await?;
     let journal = engine
         .store
@@ -118,21 +175,17 @@ pub(super) async fn history(engine: &Engine, request: &Request) -> Result<Answer
     let (entries, _) = journal.await?;
     let shown = entries.iter().filter(|entry| entry.id != 0);
     let mut events: Vec<_> = if reverse {
-        shown.rev().collect()
+        shown
+            .rev()
+            .filter(|entry| from.is_none_or(|from| entry.id <= from))
+            .take(size + 1)
+            .collect()
     } else {
-        shown.collect()
+        shown
+            .filter(|entry| from.is_none_or(|from| entry.id >= from))
+            .take(size + 1)
+            .collect()
     };
-    if let Some(from) = from {
-        // Events only ever come at the end, so a page begins at the same event at any time.
-        let from = u64::try_from(from).unwrap_or(0);
-        events.retain(|entry| {
-            if reverse {
-                entry.id <= from
-            } else {
-                entry.id >= from
-            }
-        });
-    }
     let next = events.get(size).map(|entry| entry.id);
     events.truncate(size);
     let events: Vec<Value> = events
@@ -147,8 +200,7 @@ pub(super) async fn history(engine: &Engine, request: &Request) -> Result<Answer
 }
 
 pub(super) async fn stop(engine: &Arc<Engine>, request: &Request) -> Result<Answer, AwsError> {
-    let error = request.text("error", ERROR)?.map(str::to_owned);
-    let cause = request.text("cause", CAUSE)?.map(str::to_owned);
+    let (error, cause) = (request.owned("error"), request.owned("cause"));
     let record = find(engine, request).await?;
     let refused = engine
         .happen(record.id, Happened::Stopped { error, cause })
@@ -164,32 +216,57 @@ pub(super) async fn stop(engine: &Arc<Engine>, request: &Request) -> Result<Answ
 }
 
 pub(super) async fn list(engine: &Engine, request: &Request) -> Result<Answer, AwsError> {
-    let size = request.page()?;
-    let before = request.number_position()?.unwrap_or(i64::MAX);
-    let status = request.word("statusFilter", &STATUSES)?.map(str::to_owned);
-    if request.0.contains_key("mapRunArn") {
-        return Err(AwsError::not_embedded(
-            "Step Functions",
-            "ListExecutions of a map run",
+    if request.has("mapRunArn") {
+        return super::map_runs::api::list_children(engine, request).await;
+    }
+    let size = request.page();
+    if !request.has("stateMachineArn") {
+        return Err(AwsError::new(
+            "ValidationException",
+            "Must specify either a State Machine ARN or a Map Run ARN",
         ));
     }
-    let machine = machines::find(engine, request).await?;
-    let mut records = engine
-        .store
-        .read(move |connection| kept::list(connection, &machine.arn, status.as_deref(), before, size + 1))
-        .await?;
+    let after = request.position::<Place>()?;
+    let asked = MachineArn::read(request.required("stateMachineArn"))?;
+    let status = request.owned("statusFilter");
+    let redriven = request.text("redriveFilter").map(|filter| filter == "REDRIVEN");
+    let listed = engine.store.read(move |connection| {
+        let machine = machines::find(connection, &asked.machine)?;
+        let by = asked.qualifier.is_some().then(|| asked.to_string());
+        let there = match &asked.qualifier {
+            None => true,
+            Some(Qualifier::Version(_)) => versions::find(connection, &asked.to_string())?.is_some(),
+            Some(Qualifier::Alias(_)) => aliases::find(connection, &asked.to_string())?.is_some(),
+        };
+        let Some(machine) = machine.filter(|_| there) else {
+            return Ok(Err(no_machine(&asked.to_string())));
+        };
+        if machine.kind == "EXPRESS" {
+            return Ok(Err(express::not_for_this_type()));
+        }
+        let wanted = Wanted {
+            machine: machine.arn,
+            by,
+            status,
+            redriven,
+            after,
+            limit: size + 1,
+        };
+        Ok(Ok(kept::list(connection, &wanted)?))
+    });
+    let mut records = listed.await??;
     let more = records.len() > size;
     records.truncate(size);
     let mut answer = json!({"executions": records.iter().map(summary).collect::<Vec<_>>()});
     if more && let Some(last) = records.last() {
-        answer["nextToken"] = next_token(last.id);
+        answer["nextToken"] = next_token(last.place());
     }
     Ok(answer.into())
 }
 
 /// The execution that `executionArn` names.
 pub(super) async fn find(engine: &Engine, request: &Request) -> Result<Record, AwsError> {
-    let asked = request.required("executionArn", ARN)?.to_owned();
+    let asked = request.required("executionArn").to_owned();
     arn(&asked, "execution")?;
     let wanted = asked.clone();
     let record = engine
@@ -205,52 +282,48 @@ pub(super) async fn find(engine: &Engine, request: &Request) -> Result<Record, A
 }
 
 /// What a list says of an execution.
-fn summary(record: &Record) -> Value {
+pub(super) fn summary(record: &Record) -> Value {
     let mut summary = json!({
         "executionArn": record.arn,
         "stateMachineArn": record.machine,
         "name": record.name,
         "status": record.status,
         "startDate": epoch_seconds(record.started),
-        "redriveCount": 0,
+        "redriveCount": record.redrives,
     });
-    if let Some(end) = &record.end {
-        summary["stopDate"] = epoch_seconds(end.at);
+    let further = [
+        ("stopDate", record.end.as_ref().map(|end| epoch_seconds(end.at))),
+        ("redriveDate", record.redriven.map(epoch_seconds)),
+        (
+            "stateMachineVersionArn",
+            record.version.as_deref().map(Value::from),
+        ),
+        ("stateMachineAliasArn", record.alias.as_deref().map(Value::from)),
+    ];
+    for (name, value) in further {
+        if let Some(value) = value {
+            summary[name] = value;
+        }
     }
     summary
 }
 
-/// Refuses what is no JSON, for the most common mistakes in the words of AWS's parser.
-fn check_input(input: &str) -> Result<(), AwsError> {
-    let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(input) else {
-        return Ok(());
-    };
-    let rest = input.trim_start();
-    let token: String = rest
-        .chars()
-        .take_while(|c| c.is_alphanumeric() || *c == '_' || *c == '$')
-        .collect();
-    let reason = if rest.is_empty() {
-        "Invalid execution input.".to_owned()
-    } else if !token.is_empty() && !token.starts_with(|c: char| c.is_ascii_digit()) {
-        format!(
-            "Unrecognized token '{token}': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
-        )
-    } else if let Some(odd) = rest
-        .strip_prefix('{')
-        .and_then(|rest| rest.trim_start().chars().next())
-        && odd != '"'
-        && odd != '}'
-    {
-        format!(
-            "Unexpected character ('{odd}' (code {})): was expecting double-quote to start field name",
-            u32::from(odd)
-        )
-    } else {
-        error.to_string()
-    };
-    Err(AwsError::new(
-        "InvalidExecutionInput",
-        format!("Invalid State Machine Execution Input: '{reason}'"),
-    ))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn executions_fall_to_versions_by_weight() {
+        let route = |name: &str, weight| aliases::Route {
+            state_machine_version_arn: name.to_owned(),
+            weight,
+        };
+        for (weight, least, most) in [(0, 0, 0), (10, 25, 26), (50, 128, 128), (100, 256, 256)] {
+            let routing = [route("one", weight), route("two", 100 - weight)];
+            let count = (0..=u8::MAX)
+                .filter(|draw| chosen(&routing, *draw) == "one")
+                .count();
+            assert!((least..=most).contains(&count), "{weight}: {count}");
+        }
+    }
 }

@@ -1,34 +1,35 @@
-//! The operations on state machines.
+//! Creating, changing, deleting and validating state machines.
 
-use asl::Definition;
-use serde_json::{Map, Value, json};
+use asl::{Definition, MachineType};
+use serde_json::{Value, json};
 
-use super::engine::Engine;
-use super::store::machines::{self as kept, Machine};
-use super::validation::{Request, arn, invalid, machine_arn, name, next_token, role};
-use super::{ARN, DEFINITION, NAME};
+use super::engine::{Engine, lock};
+use super::names::{MachineArn, machine_arn, name, no_machine, role};
+use super::request::Request;
+use super::store::machines::{self as kept, Creation, Machine};
+use super::store::{tags, versions};
+use super::versions::quota;
+use super::{settings, tagging};
 use crate::error::{Answer, AwsError};
 use crate::source::epoch_seconds;
 
 pub(super) async fn create(engine: &Engine, request: &Request) -> Result<Answer, AwsError> {
-    let asked = request.required("name", NAME)?;
+    let asked = request.required("name");
     name(asked)?;
-    let definition = request.required("definition", DEFINITION)?;
-    let asked_role = request.required("roleArn", ARN)?;
+    let definition = request.required("definition");
+    let asked_role = request.required("roleArn");
     role(asked_role)?;
-    let kind = request
-        .word("type", &["STANDARD", "EXPRESS"])?
-        .unwrap_or("STANDARD");
-    if kind == "EXPRESS" {
-        return Err(AwsError::new(
-            "StateMachineTypeNotSupported",
-            "State Machine Type is not supported: EXPRESS isn't part of the embedded AWS",
-        ));
-    }
-    refuse_versions(request, "CreateStateMachine")?;
-    check(definition)?;
+    let kind = request.text("type").unwrap_or("STANDARD");
+    let creation = Creation {
+        publish: request.flag("publish"),
+        description: request.owned("versionDescription"),
+    };
+    check_description(request)?;
+    let given_tags = tagging::read(request.list("tags"))?;
+    let given_settings = settings::read(request, None)?;
+    check(definition, kind)?;
     let now = engine.source.now();
-    let machine = Machine {
+    let mut machine = Machine {
         arn: machine_arn(asked),
         name: asked.to_owned(),
         kind: kind.to_owned(),
@@ -39,233 +40,177 @@ pub(super) async fn create(engine: &Engine, request: &Request) -> Result<Answer,
         revision_id: None,
         definition: definition.to_owned(),
         role: asked_role.to_owned(),
-        settings: settings(request, None),
+        settings: given_settings,
+        creation,
     };
+    let arn = machine.arn.clone();
     let created = engine.store.write(move |transaction| {
         let other = kept::find(transaction, &machine.arn)?;
-        if other.is_none() {
-            kept::insert(transaction, &machine)?;
+        let there = match other {
+            None => {
+                if !tags::add(transaction, &machine.arn, &given_tags)? {
+                    return Ok(Err(tagging::too_many(&machine.arn)));
+                }
+                kept::insert(transaction, &mut machine)?;
+                machine
+            }
+            Some(other) => match same(other, &machine) {
+                Ok(other) => other,
+                Err(error) => return Ok(Err(error)),
+            },
+        };
+        let mut answer = json!({"stateMachineArn": there.arn, "creationDate": epoch_seconds(there.created)});
+        if there.creation.publish {
+            let description = there.creation.description.clone();
+            let version = versions::publish(transaction, &there, description.as_deref(), now)?;
+            answer["stateMachineVersionArn"] = version.arn.into();
         }
-        Ok((machine, other))
+        Ok(Ok(answer))
     });
-    let (machine, other) = created.await?;
-    let created = match other {
-        None => machine.created,
-        Some(other) if other.status == "DELETING" => {
-            return Err(AwsError::new(
-                "StateMachineDeleting",
-                format!("State Machine is being deleted: '{}'", other.arn),
-            ));
-        }
-        // AWS leaves the role out of this comparison.
-        Some(other)
-            if (&other.definition, &other.kind, &other.settings)
-                == (&machine.definition, &machine.kind, &machine.settings) =>
-        {
-            other.created
-        }
-        Some(other) => {
-            return Err(AwsError::new(
-                "StateMachineAlreadyExists",
-                format!("State Machine Already Exists: '{}'", other.arn),
-            ));
-        }
+    let answer = created.await??;
+    // One of this name may have been deleted before; this is another one.
+    lock(&engine.deleting).remove(&arn);
+    Ok(answer.into())
+}
+
+/// The machine of the same name that is there, if it is the one that was asked for. AWS leaves role and tags out of
+/// this comparison.
+fn same(other: Machine, asked: &Machine) -> Result<Machine, AwsError> {
+    if other.status == "DELETING" {
+        return Err(deleting(&other.arn));
+    }
+    let told = |machine: &Machine| {
+        (
+            machine.definition.clone(),
+            machine.kind.clone(),
+            machine.settings.clone(),
+            machine.creation.clone(),
+        )
     };
-    Ok(json!({"stateMachineArn": machine.arn, "creationDate": epoch_seconds(created)}).into())
+    if told(&other) == told(asked) {
+        return Ok(other);
+    }
+    Err(AwsError::new(
+        "StateMachineAlreadyExists",
+        format!("State Machine Already Exists: '{}'", other.arn),
+    ))
 }
 
 pub(super) async fn update(engine: &Engine, request: &Request) -> Result<Answer, AwsError> {
-    let machine = find(engine, request).await?;
-    let definition = request.text("definition", DEFINITION)?;
-    let new_role = request.text("roleArn", ARN)?;
-    let configured = ["loggingConfiguration", "tracingConfiguration"]
-        .iter()
-        .any(|name| request.0.contains_key(*name));
-    if definition.is_none() && new_role.is_none() && !configured {
+    let asked = request.required("stateMachineArn").to_owned();
+    let arn = MachineArn::unqualified(&asked)?;
+    let definition = request.owned("definition");
+    let new_role = request.owned("roleArn");
+    if definition.is_none() && new_role.is_none() && !settings::given(request) {
+        // Of a machine that isn't there AWS says so first.
+        find(engine, &arn).await?;
         return Err(AwsError::new(
             "MissingRequiredParameter",
             "Either the definition, the role ARN, the LoggingConfiguration, or the TracingConfiguration must be specified",
         ));
     }
-    refuse_versions(request, "UpdateStateMachine")?;
-    definition.map(check).transpose()?;
-    new_role.map(role).transpose()?;
-    let mut next = machine.clone();
-    next.updated = engine.source.now();
-    next.definition = definition.map_or(next.definition, str::to_owned);
-    next.role = new_role.map_or(next.role, str::to_owned);
-    next.settings = settings(request, Some(&machine.settings));
-    let same = (&next.definition, &next.role, &next.settings)
-        == (&machine.definition, &machine.role, &machine.settings);
-    let revision_id = match machine.revision_id {
-        Some(current) if same => current,
-        _ => engine.source.uuid(),
-    };
-    next.revision_id = Some(revision_id.clone());
-    let updated = epoch_seconds(next.updated);
-    engine
-        .store
-        .write(move |transaction| kept::update(transaction, &next))
-        .await?;
-    Ok(json!({"updateDate": updated, "revisionId": revision_id}).into())
+    let publish = request.flag("publish");
+    let description = request.owned("versionDescription");
+    check_description(request)?;
+    new_role.as_deref().map(role).transpose()?;
+    let before = find(engine, &arn).await?;
+    if let Some(definition) = &definition {
+        check(definition, &before.kind)?;
+    }
+    // Checked once before the transaction, whose answer it can't be.
+    settings::read(request, None)?;
+    let given: Vec<(String, Value)> = [
+        "loggingConfiguration",
+        "tracingConfiguration",
+        "encryptionConfiguration",
+    ]
+    .into_iter()
+    .filter_map(|name| Some((name.to_owned(), request.get(name)?.clone())))
+    .collect();
+    let (now, fresh) = (engine.source.now(), engine.source.uuid());
+    let updated = engine.store.write(move |transaction| {
+        let Some(machine) = kept::find(transaction, &arn)? else {
+            return Ok(Err(no_machine(&arn)));
+        };
+        if machine.status == "DELETING" {
+            return Ok(Err(deleting(&arn)));
+        }
+        let mut next = machine.clone();
+        next.definition = definition.unwrap_or(next.definition);
+        next.role = new_role.unwrap_or(next.role);
+        for (name, value) in given {
+            next.settings[name] = value;
+        }
+        let told = |machine: &Machine| {
+            (
+                machine.definition.clone(),
+                machine.role.clone(),
+                machine.settings.clone(),
+            )
+        };
+        if told(&next) != told(&machine) {
+            next.revision_id = Some(fresh);
+            next.updated = now;
+            kept::update(transaction, &mut next)?;
+        }
+        let mut answer = json!({"updateDate": epoch_seconds(now)});
+        if let Some(revision_id) = &next.revision_id {
+            answer["revisionId"] = revision_id.as_str().into();
+        }
+        if publish {
+            if let Err(error) = quota(transaction, &next)? {
+                return Ok(Err(error));
+            }
+            let version = versions::publish(transaction, &next, description.as_deref(), now)?;
+            answer["stateMachineVersionArn"] = version.arn.into();
+        }
+        Ok(Ok(answer))
+    });
+    Ok(updated.await??.into())
 }
 
+/// Deletes a machine; one that isn't there is as good as deleted. Its executions end at their next transition.
 pub(super) async fn delete(engine: &Engine, request: &Request) -> Result<Answer, AwsError> {
-    let asked = request.required("stateMachineArn", ARN)?.to_owned();
-    arn(&asked, "stateMachine")?;
-    // One that isn't there is as good as deleted.
-    engine
-        .store
-        .write(move |transaction| kept::delete(transaction, &asked))
-        .await?;
+    let arn = match MachineArn::unqualified(request.required("stateMachineArn")) {
+        Ok(arn) => arn,
+        Err(error) if error.code() == "StateMachineDoesNotExist" => {
+            return Err(AwsError::new(
+                "ValidationException",
+                "The state machine ARN must not name a version or an alias.",
+            ));
+        }
+        Err(error) => return Err(error),
+    };
+    let gone = arn.clone();
+    let still_there = engine.store.write(move |transaction| {
+        kept::delete(transaction, &gone)?;
+        kept::find(transaction, &gone)
+    });
+    if still_there.await?.is_some() {
+        engine.end_executions_of(arn);
+    }
     Ok(json!({}).into())
 }
 
-pub(super) async fn describe(engine: &Engine, request: &Request) -> Result<Answer, AwsError> {
-    let machine = find(engine, request).await?;
-    let mut answer = description(&machine);
-    answer.insert("status".to_owned(), machine.status.into());
-    answer.insert("type".to_owned(), machine.kind.into());
-    answer.insert("creationDate".to_owned(), epoch_seconds(machine.created));
-    if let Some(revision_id) = machine.revision_id {
-        answer.insert("revisionId".to_owned(), revision_id.into());
-    }
-    if request.word("includedData", &["ALL_DATA", "METADATA_ONLY"])? == Some("METADATA_ONLY") {
-        answer.insert("definition".to_owned(), "{}".into());
-    }
-    Ok(Value::Object(answer).into())
-}
-
-/// The machine as it was when the execution began.
-pub(super) async fn describe_for_execution(engine: &Engine, request: &Request) -> Result<Answer, AwsError> {
-    let execution = super::executions::find(engine, request).await?;
-    let found = engine.store.read(move |connection| {
-        let (definition, role) = kept::revision(connection, execution.revision)?;
-        let machine = kept::find(connection, &execution.machine)?;
-        Ok((execution, definition, role, machine))
-    });
-    let (execution, definition, role, machine) = found.await?;
-    let current = machine.filter(|machine| machine.revision == execution.revision);
-    let mut answer = description(&Machine {
-        name: execution
-            .machine
-            .rsplit(':')
-            .next()
-            .unwrap_or_default()
-            .to_owned(),
-        arn: execution.machine,
-        kind: String::new(),
-        status: String::new(),
-        created: execution.started,
-        updated: execution.started,
-        revision: execution.revision,
-        revision_id: None,
-        definition,
-        role,
-        settings: current
-            .as_ref()
-            .map_or_else(|| json!({}), |machine| machine.settings.clone()),
-    });
-    let updated = current
-        .as_ref()
-        .map_or(execution.started, |machine| machine.updated);
-    answer.insert("updateDate".to_owned(), epoch_seconds(updated));
-    if let Some(revision_id) = current.and_then(|machine| machine.revision_id) {
-        answer.insert("revisionId".to_owned(), revision_id.into());
-    }
-    Ok(Value::Object(answer).into())
-}
-
-pub(super) async fn list(engine: &Engine, request: &Request) -> Result<Answer, AwsError> {
-    let size = request.page()?;
-    let after = request.position()?.unwrap_or_default();
-    let mut machines = engine
-        .store
-        .read(move |connection| kept::list(connection, &after, size + 1))
-        .await?;
-    let more = machines.len() > size;
-    machines.truncate(size);
-    let mut answer = json!({
-        "stateMachines": machines
-            .iter()
-            .map(|machine| json!({
-                "stateMachineArn": machine.arn,
-                "name": machine.name,
-                "type": machine.kind,
-                "creationDate": epoch_seconds(machine.created),
-            }))
-            .collect::<Vec<_>>(),
-    });
-    if more && let Some(last) = machines.last() {
-        answer["nextToken"] = next_token(&last.name);
-    }
-    Ok(answer.into())
-}
-
-/// The machine that `stateMachineArn` names.
-pub(super) async fn find(engine: &Engine, request: &Request) -> Result<Machine, AwsError> {
-    let asked = request.required("stateMachineArn", ARN)?.to_owned();
-    arn(&asked, "stateMachine")?;
-    let wanted = asked.clone();
+/// The machine of an ARN that names no version and no alias.
+pub(super) async fn find(engine: &Engine, arn: &str) -> Result<Machine, AwsError> {
+    let wanted = arn.to_owned();
     let machine = engine
         .store
         .read(move |connection| kept::find(connection, &wanted))
         .await?;
-    machine.ok_or_else(|| {
-        AwsError::new(
-            "StateMachineDoesNotExist",
-            format!("State Machine Does Not Exist: '{asked}'"),
-        )
-    })
+    machine.ok_or_else(|| no_machine(arn))
 }
 
-/// What both descriptions have in common.
-fn description(machine: &Machine) -> Map<String, Value> {
-    let mut logging = json!({"level": "OFF", "includeExecutionData": false});
-    if let Some(Value::Object(given)) = machine.settings.get("loggingConfiguration") {
-        for (name, value) in given {
-            logging[name] = value.clone();
-        }
-    }
-    // AWS's answer says so whatever was asked for.
-    logging["includeExecutionData"] = false.into();
-    let tracing = machine.settings.get("tracingConfiguration").cloned();
-    let mut answer = Map::new();
-    for (name, value) in [
-        ("stateMachineArn", machine.arn.clone().into()),
-        ("name", machine.name.clone().into()),
-        ("definition", machine.definition.clone().into()),
-        ("roleArn", machine.role.clone().into()),
-        ("loggingConfiguration", logging),
-        (
-            "tracingConfiguration",
-            tracing.unwrap_or_else(|| json!({"enabled": false})),
-        ),
-    ] {
-        answer.insert(name.to_owned(), value);
-    }
-    answer
+pub(super) fn deleting(arn: &str) -> AwsError {
+    AwsError::new(
+        "StateMachineDeleting",
+        format!("State Machine is being deleted: '{arn}'"),
+    )
 }
 
-/// The settings asked for, and for what isn't asked those of before.
-fn settings(request: &Request, before: Option<&Value>) -> Value {
-    let mut settings = before.cloned().unwrap_or_else(|| json!({}));
-    for name in ["loggingConfiguration", "tracingConfiguration"] {
-        if let Some(value) = request.0.get(name) {
-            settings[name] = value.clone();
-        }
-    }
-    settings
-}
-
-fn refuse_versions(request: &Request, operation: &str) -> Result<(), AwsError> {
-    if request.flag("publish") {
-        return Err(AwsError::not_embedded(
-            "Step Functions",
-            &format!("{operation} with publish"),
-        ));
-    }
-    if request.0.contains_key("versionDescription") {
+fn check_description(request: &Request) -> Result<(), AwsError> {
+    if request.has("versionDescription") && !request.flag("publish") {
         return Err(AwsError::new(
             "ValidationException",
             "Version description can only be set when publish is true",
@@ -274,17 +219,55 @@ fn refuse_versions(request: &Request, operation: &str) -> Result<(), AwsError> {
     Ok(())
 }
 
-fn check(definition: &str) -> Result<(), AwsError> {
-    if definition.is_empty() {
-        return Err(invalid(
-            "Value '' at 'definition' failed to satisfy constraint: Member must have length greater than or equal to 1",
-        ));
+fn machine_type(kind: &str) -> MachineType {
+    if kind == "EXPRESS" {
+        MachineType::Express
+    } else {
+        MachineType::Standard
     }
-    match Definition::parse(definition) {
+}
+
+fn check(definition: &str, kind: &str) -> Result<(), AwsError> {
+    match Definition::parse_as(definition, machine_type(kind)) {
         Ok(_) => Ok(()),
         Err(error) => Err(AwsError::new(
             "InvalidDefinition",
             format!("Invalid State Machine Definition: '{error}'"),
         )),
     }
+}
+
+/// ValidateStateMachineDefinition. Everything that is found here is an error: of what AWS only warns of, nothing is
+/// found.
+pub(super) fn validate(request: &Request) -> Answer {
+    let most = match request.number("maxResults").map(usize::try_from) {
+        Some(Ok(most)) if most > 0 => most,
+        _ => 100,
+    };
+    let kind = machine_type(request.text("type").unwrap_or("STANDARD"));
+    let found = match Definition::parse_as(request.required("definition"), kind) {
+        Ok(_) => Vec::new(),
+        Err(error) => error.diagnostics,
+    };
+    let diagnostics: Vec<Value> = found
+        .iter()
+        .take(most)
+        .map(|diagnostic| {
+            let mut shown = json!({
+                "severity": "ERROR",
+                "code": diagnostic.code,
+                "message": diagnostic.message,
+            });
+            if !diagnostic.location.is_empty() {
+                shown["location"] = diagnostic.location.as_str().into();
+            }
+            shown
+        })
+        .collect();
+    json!({
+        "result": if found.is_empty() { "OK" } else { "FAIL" },
+        "diagnostics": diagnostics,
+        "truncated": found.len() > most,
+    })
+    .into()
 }

@@ -1,16 +1,30 @@
 //! Step Functions: its API over state machines and executions that outlive the process. The language is
-//! `crates/asl`; here are the operations ([`machines`], [`executions`], [`tokens`]), the engine that lets
-//! things happen to executions ([`engine`], [`timers`], [`runner`]), and what is kept ([`store`]).
+//! `crates/asl`. A [`request`] is checked against the API's model; then come the operations, a file for each kind of
+//! thing ([`machines`], [`versions`], [`aliases`], [`activities`], [`executions`], [`express`], [`tokens`] and so on),
+//! the engine that lets things happen to executions ([`engine`], [`timers`], [`runner`]), and what is kept
+//! ([`store`]). The runs of distributed Maps, whose items are executions of their own, are in [`map_runs`].
 
+mod activities;
+mod aliases;
+mod describe;
 mod engine;
 mod executions;
+mod express;
+mod input;
 mod integrations;
 mod machines;
+mod map_runs;
+mod names;
+mod redrive;
+mod request;
 mod runner;
+mod settings;
 mod store;
+mod tagging;
+mod test_state;
 mod timers;
 mod tokens;
-mod validation;
+mod versions;
 
 #[cfg(test)]
 mod tests;
@@ -26,13 +40,8 @@ use crate::source::Source;
 use crate::tasks::Tasks;
 pub(crate) use integrations::{Allowed, Services};
 
-use engine::Engine;
-use validation::Request;
-
-/// The longest definition, in characters.
-const DEFINITION: usize = 1_048_576;
-const ARN: usize = 256;
-const NAME: usize = 80;
+use engine::{Engine, Kept};
+use request::Request;
 
 pub(crate) struct StepFunctions {
     engine: Arc<Engine>,
@@ -47,9 +56,16 @@ impl StepFunctions {
         tasks: Arc<Tasks>,
     ) -> Result<StepFunctions, StartError> {
         let store = store::open(place)?;
-        let last_id = store.read(store::executions::last_id).await.map_err(unreadable)?;
-        let unfinished = store.read(store::executions::waiting).await.map_err(unreadable)?;
-        let engine = Arc::new(Engine::new(source, store, services, tasks, last_id, unfinished));
+        let kept = store.read(|connection| {
+            Ok(Kept {
+                last_id: store::executions::last_id(connection)?,
+                unfinished: store::executions::waiting(connection)?,
+                activities: store::activities::arns(connection)?,
+                deleting: store::machines::deleting(connection)?,
+            })
+        });
+        let kept = kept.await.map_err(unreadable)?;
+        let engine = Arc::new(Engine::new(source, store, services, tasks, kept));
         engine.tasks.spawn(timers::run(Arc::clone(&engine)));
         Ok(StepFunctions { engine })
     }
@@ -60,72 +76,34 @@ impl StepFunctions {
     }
 
     pub(crate) async fn call(&self, operation: &str, body: &[u8]) -> Result<Answer, AwsError> {
-        let engine = Arc::clone(&self.engine);
-        let request = Request(json_object(body)?);
+        let request = Request::read(operation, json_object(body)?)?;
+        let engine = &self.engine;
         match operation {
-            "DescribeStateMachine" => machines::describe(&engine, &request).await,
-            "ListStateMachines" => machines::list(&engine, &request).await,
-            "DescribeStateMachineForExecution" => machines::describe_for_execution(&engine, &request).await,
-            "DescribeExecution" => executions::describe(&engine, &request).await,
-            "GetExecutionHistory" => executions::history(&engine, &request).await,
-            "ListExecutions" => executions::list(&engine, &request).await,
-            "CreateStateMachine" => {
-                whole(
-                    &self.engine,
-                    async move { machines::create(&engine, &request).await },
-                )
+            "DescribeStateMachine" => describe::machine(engine, &request).await,
+            "DescribeStateMachineForExecution" => describe::for_execution(engine, &request).await,
+            "ListStateMachines" => describe::list(engine, &request).await,
+            "ValidateStateMachineDefinition" => Ok(machines::validate(&request)),
+            "ListStateMachineVersions" => versions::list(engine, &request).await,
+            "DescribeStateMachineAlias" => aliases::describe(engine, &request).await,
+            "ListStateMachineAliases" => aliases::list(engine, &request).await,
+            "DescribeActivity" => activities::describe(engine, &request).await,
+            "ListActivities" => activities::list(engine, &request).await,
+            "GetActivityTask" => activities::poll(engine, &request).await,
+            "ListTagsForResource" => tagging::list(engine, &request).await,
+            "DescribeExecution" => executions::describe(engine, &request).await,
+            "GetExecutionHistory" => executions::history(engine, &request).await,
+            "ListExecutions" => executions::list(engine, &request).await,
+            "DescribeMapRun" => map_runs::api::describe(engine, &request).await,
+            "ListMapRuns" => map_runs::api::list(engine, &request).await,
+            "TestState" => test_state::test_state(engine, &request).await,
+            "StartSyncExecution" => express::start_sync(engine, &request).await,
+            _ => {
+                let (engine, operation) = (Arc::clone(engine), operation.to_owned());
+                whole(&self.engine, async move {
+                    change(&engine, &operation, &request).await
+                })
                 .await
             }
-            "UpdateStateMachine" => {
-                whole(
-                    &self.engine,
-                    async move { machines::update(&engine, &request).await },
-                )
-                .await
-            }
-            "DeleteStateMachine" => {
-                whole(
-                    &self.engine,
-                    async move { machines::delete(&engine, &request).await },
-                )
-                .await
-            }
-            "StartExecution" => {
-                whole(
-                    &self.engine,
-                    async move { executions::start(&engine, &request).await },
-                )
-                .await
-            }
-            "StopExecution" => {
-                whole(
-                    &self.engine,
-                    async move { executions::stop(&engine, &request).await },
-                )
-                .await
-            }
-            "SendTaskSuccess" => {
-                whole(
-                    &self.engine,
-                    async move { tokens::success(&engine, &request).await },
-                )
-                .await
-            }
-            "SendTaskFailure" => {
-                whole(
-                    &self.engine,
-                    async move { tokens::failure(&engine, &request).await },
-                )
-                .await
-            }
-            "SendTaskHeartbeat" => {
-                whole(
-                    &self.engine,
-                    async move { tokens::heartbeat(&engine, &request).await },
-                )
-                .await
-            }
-            _ => Err(AwsError::not_embedded("Step Functions", operation)),
         }
     }
 
@@ -148,6 +126,32 @@ impl StepFunctions {
     /// Waits for the writes under way.
     pub(crate) async fn settle(&self) {
         self.engine.store.settle().await;
+    }
+}
+
+/// The operations that change something.
+async fn change(engine: &Arc<Engine>, operation: &str, request: &Request) -> Result<Answer, AwsError> {
+    match operation {
+        "CreateStateMachine" => machines::create(engine, request).await,
+        "UpdateStateMachine" => machines::update(engine, request).await,
+        "DeleteStateMachine" => machines::delete(engine, request).await,
+        "PublishStateMachineVersion" => versions::publish(engine, request).await,
+        "DeleteStateMachineVersion" => versions::delete(engine, request).await,
+        "CreateStateMachineAlias" => aliases::create(engine, request).await,
+        "UpdateStateMachineAlias" => aliases::update(engine, request).await,
+        "DeleteStateMachineAlias" => aliases::delete(engine, request).await,
+        "CreateActivity" => activities::create(engine, request).await,
+        "DeleteActivity" => activities::delete(engine, request).await,
+        "TagResource" => tagging::add(engine, request).await,
+        "UntagResource" => tagging::remove(engine, request).await,
+        "StartExecution" => executions::start(engine, request).await,
+        "StopExecution" => executions::stop(engine, request).await,
+        "UpdateMapRun" => map_runs::api::update(engine, request).await,
+        "RedriveExecution" => redrive::redrive(engine, request).await,
+        "SendTaskSuccess" => tokens::success(engine, request).await,
+        "SendTaskFailure" => tokens::failure(engine, request).await,
+        "SendTaskHeartbeat" => tokens::heartbeat(engine, request).await,
+        _ => Err(AwsError::not_embedded("Step Functions", operation)),
     }
 }
 

@@ -30,6 +30,11 @@ impl Engine {
             Resource::Service { service, action, .. } if service == "lambda" && action == "invoke" => {
                 self.lambda_invoke(arguments).await
             }
+            // A worker has to ask for it; nobody runs it here.
+            Resource::Activity { arn } => Err(Failed {
+                error: "States.Runtime".to_owned(),
+                cause: format!("The activity {arn} can't be run by the engine"),
+            }),
             Resource::Service {
                 service,
                 action,

@@ -90,6 +90,12 @@ impl Timers {
     }
 }
 
+/// How long to wait from `now` until `at`, rounded up to the clock's milliseconds, so that it has come when we look.
+pub(super) fn until(now: Timestamp, at: Timestamp) -> Duration {
+    let wait = at.duration_since(now).as_nanos().max(0);
+    Duration::from_millis(u64::try_from((wait + 999_999) / 1_000_000).unwrap_or(u64::MAX))
+}
+
 /// Lets timers fire, for ever.
 pub(super) async fn run(engine: Arc<Engine>) {
     let at_once = Arc::new(Semaphore::new(AT_ONCE));
@@ -110,10 +116,7 @@ pub(super) async fn run(engine: Arc<Engine>) {
         match engine.timers.next() {
             None => changed.await,
             Some(next) => {
-                // Rounded up to the clock's milliseconds, so that it has come when we look.
-                let wait = next.duration_since(engine.source.now()).as_nanos().max(0);
-                let wait =
-                    Duration::from_millis(u64::try_from((wait + 999_999) / 1_000_000).unwrap_or(u64::MAX));
+                let wait = until(engine.source.now(), next);
                 tokio::select! {
                     () = tokio::time::sleep(wait) => {}
                     () = changed => {}

@@ -6,28 +6,20 @@ use asl::{Happened, Refused};
 use serde_json::json;
 
 use super::engine::Engine;
-use super::executions::{CAUSE, ERROR};
+use super::request::{Request, invalid_token};
 use super::store::executions as kept;
-use super::validation::{DATA, Request, invalid_token};
 use crate::error::{Answer, AwsError};
 
-const TOKEN: usize = 2048;
-
 pub(super) async fn success(engine: &Arc<Engine>, request: &Request) -> Result<Answer, AwsError> {
-    let token = request.required("taskToken", TOKEN)?.to_owned();
-    let Some(output) = request.data("output", DATA)? else {
-        request.required("output", DATA)?;
-        return Err(AwsError::new("InvalidOutput", "Invalid Output: 'Invalid output'"));
-    };
-    let output = serde_json::from_str(output)
+    let token = request.required("taskToken").to_owned();
+    let output = serde_json::from_str(request.required("output"))
         .map_err(|error| AwsError::new("InvalidOutput", format!("Invalid Output: '{error}'")))?;
     answer(engine, token.clone(), Happened::TokenSucceeded { token, output }).await
 }
 
 pub(super) async fn failure(engine: &Arc<Engine>, request: &Request) -> Result<Answer, AwsError> {
-    let token = request.required("taskToken", TOKEN)?.to_owned();
-    let error = request.text("error", ERROR)?.map(str::to_owned);
-    let cause = request.text("cause", CAUSE)?.map(str::to_owned);
+    let token = request.required("taskToken").to_owned();
+    let (error, cause) = (request.owned("error"), request.owned("cause"));
     answer(
         engine,
         token.clone(),
@@ -37,7 +29,7 @@ pub(super) async fn failure(engine: &Arc<Engine>, request: &Request) -> Result<A
 }
 
 pub(super) async fn heartbeat(engine: &Arc<Engine>, request: &Request) -> Result<Answer, AwsError> {
-    let token = request.required("taskToken", TOKEN)?.to_owned();
+    let token = request.required("taskToken").to_owned();
     answer(engine, token.clone(), Happened::TokenHeartbeat { token }).await
 }
 

@@ -1,10 +1,15 @@
 //! Executions, their journals and the task tokens they gave out.
 
+use std::fmt;
+use std::num::ParseIntError;
+use std::str::FromStr;
+
 use asl::Entry;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::machines::{self, time};
+use super::map_runs;
 
 /// An execution as its row says it; the journal is beside it.
 #[derive(Clone, Debug)]
@@ -19,6 +24,14 @@ pub(crate) struct Record {
     pub(crate) input: String,
     pub(crate) trace: Option<String>,
     pub(crate) end: Option<End>,
+    /// The version that runs, where a version or an alias was started.
+    pub(crate) version: Option<String>,
+    /// The alias that was started.
+    pub(crate) alias: Option<String>,
+    pub(crate) redrives: u32,
+    pub(crate) redriven: Option<Timestamp>,
+    /// What the client called the latest redrive.
+    pub(crate) redrive_token: Option<String>,
 }
 
 /// How an execution ended.
@@ -44,6 +57,10 @@ pub(crate) struct Progress {
     pub(crate) timer: Option<Timestamp>,
     /// Tasks that run in this process now, and have to be run again when it is killed.
     pub(crate) calls: usize,
+    /// Whether and when this step took up again what had ended.
+    pub(crate) redriven: Option<Timestamp>,
+    /// What becomes of its Map Runs.
+    pub(crate) map_runs: Vec<map_runs::Change>,
 }
 
 /// What a restart needs to know of a running execution.
@@ -54,7 +71,8 @@ pub(crate) struct Waiting {
 }
 
 const SELECT: &str = "
-    SELECT id, arn, machine, name, revision, status, started, input, trace, ended, output, error, cause
+    SELECT id, arn, machine, name, revision, status, started, input, trace, ended, output, error, cause,
+        version, alias, redrives, redriven, redrive_token
     FROM executions";
 
 pub(crate) fn find(connection: &Connection, arn: &str) -> rusqlite::Result<Option<Record>> {
@@ -62,20 +80,117 @@ pub(crate) fn find(connection: &Connection, arn: &str) -> rusqlite::Result<Optio
     statement.query_row([arn], record).optional()
 }
 
-/// Those of a machine, newest first, begun before the one numbered `before`.
-pub(crate) fn list(
+pub(crate) fn by_id(connection: &Connection, id: i64) -> rusqlite::Result<Record> {
+    let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE id = ?1"))?;
+    statement.query_row([id], record)
+}
+
+/// The children of a Map Run in these statuses, in order, begun after the one numbered `after`.
+pub(crate) fn of_map_run(
     connection: &Connection,
-    machine: &str,
+    run: i64,
+    statuses: &[&str],
+    after: i64,
+    limit: usize,
+) -> rusqlite::Result<Vec<Record>> {
+    let statuses = serde_json::json!(statuses).to_string();
+    let mut statement = connection.prepare_cached(&format!(
+        "{SELECT} WHERE id IN (SELECT execution FROM map_children WHERE run = ?1 AND execution > ?2)
+         AND status IN (SELECT value FROM json_each(?3)) ORDER BY id LIMIT ?4"
+    ))?;
+    statement
+        .query_map(params![run, after, statuses, limit], record)?
+        .collect()
+}
+
+/// The children of a Map Run, newest first, begun before the one numbered `before`.
+pub(crate) fn latest_of_map_run(
+    connection: &Connection,
+    run: i64,
     status: Option<&str>,
     before: i64,
     limit: usize,
 ) -> rusqlite::Result<Vec<Record>> {
     let mut statement = connection.prepare_cached(&format!(
-        "{SELECT} WHERE machine = ?1 AND id < ?2 AND (?3 IS NULL OR status = ?3)
-         ORDER BY id DESC LIMIT ?4"
+        "{SELECT} WHERE id IN (SELECT execution FROM map_children WHERE run = ?1 AND execution < ?2)
+         AND (?3 IS NULL OR status = ?3) ORDER BY id DESC LIMIT ?4"
     ))?;
     statement
-        .query_map(params![machine, before, status, limit], record)?
+        .query_map(params![run, before, status, limit], record)?
+        .collect()
+}
+
+/// Which executions of a machine are wanted, and where their list begins.
+pub(crate) struct Wanted {
+    pub(crate) machine: String,
+    /// The ARN of a version or an alias.
+    pub(crate) by: Option<String>,
+    pub(crate) status: Option<String>,
+    /// Whether it was redriven.
+    pub(crate) redriven: Option<bool>,
+    pub(crate) after: Option<Place>,
+    pub(crate) limit: usize,
+}
+
+/// An execution's place in a list: newest first by when it ended, or while it runs by when it began to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) time: i64,
+    pub(crate) id: i64,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.time, self.id)
+    }
+}
+
+impl FromStr for Place {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Place, ParseIntError> {
+        let (time, id) = text.split_once('.').unwrap_or((text, ""));
+        Ok(Place {
+            time: time.parse()?,
+            id: id.parse()?,
+        })
+    }
+}
+
+impl Record {
+    pub(crate) fn place(&self) -> Place {
+        let time = self.end.as_ref().map(|end| end.at).or(self.redriven);
+        Place {
+            time: time.unwrap_or(self.started).as_millisecond(),
+            id: self.id,
+        }
+    }
+}
+
+pub(crate) fn list(connection: &Connection, wanted: &Wanted) -> rusqlite::Result<Vec<Record>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "{SELECT} WHERE machine = ?1 AND (coalesce(ended, redriven, started), id) < (?2, ?3)
+             AND (?4 IS NULL OR version = ?4 OR alias = ?4) AND (?5 IS NULL OR status = ?5)
+             AND (?6 IS NULL OR (redrives > 0) = ?6)
+         ORDER BY coalesce(ended, redriven, started) DESC, id DESC LIMIT ?7"
+    ))?;
+    let Place { time, id } = wanted.after.unwrap_or(Place {
+        time: i64::MAX,
+        id: i64::MAX,
+    });
+    statement
+        .query_map(
+            params![
+                wanted.machine,
+                time,
+                id,
+                wanted.by,
+                wanted.status,
+                wanted.redriven,
+                wanted.limit
+            ],
+            record,
+        )?
         .collect()
 }
 
@@ -91,8 +206,8 @@ pub(crate) fn insert(
     transaction
         .prepare_cached(
             "INSERT INTO executions
-             (id, arn, machine, name, revision, status, started, input, trace, calls, steps)
-             VALUES (?1, ?2, ?3, ?4, ?5, 'RUNNING', ?6, ?7, ?8, 0, 0)",
+             (id, arn, machine, name, revision, status, started, input, trace, version, alias, calls, steps)
+             VALUES (?1, ?2, ?3, ?4, ?5, 'RUNNING', ?6, ?7, ?8, ?9, ?10, 0, 0)",
         )?
         .execute(params![
             record.id,
@@ -103,6 +218,8 @@ pub(crate) fn insert(
             record.started.as_millisecond(),
             record.input,
             record.trace,
+            record.version,
+            record.alias,
         ])?;
     append(transaction, first)?;
     Ok(None)
@@ -122,7 +239,8 @@ pub(crate) fn append(transaction: &Transaction<'_>, step: &Progress) -> rusqlite
     transaction
         .prepare_cached(
             "UPDATE executions SET status = ?2, ended = ?3, output = ?4, error = ?5, cause = ?6,
-             timer = ?7, calls = ?8, steps = ?9 WHERE id = ?1",
+             timer = ?7, calls = ?8, steps = ?9, redrives = redrives + (?10 IS NOT NULL),
+             redriven = coalesce(?10, redriven) WHERE id = ?1",
         )?
         .execute(params![
             step.execution,
@@ -134,11 +252,23 @@ pub(crate) fn append(transaction: &Transaction<'_>, step: &Progress) -> rusqlite
             step.timer.map(Timestamp::as_millisecond),
             step.calls,
             step.steps + 1,
+            step.redriven.map(Timestamp::as_millisecond),
         ])?;
+    for change in &step.map_runs {
+        map_runs::change(transaction, step.execution, change)?;
+    }
     if end.is_some() {
-        let mut statement = transaction.prepare_cached("SELECT machine FROM executions WHERE id = ?1")?;
-        let machine: String = statement.query_row([step.execution], |row| row.get(0))?;
-        machines::sweep(transaction, &machine)?;
+        map_runs::ended(transaction, step.execution, step.status)?;
+        let deleting = transaction
+            .prepare_cached(
+                "SELECT arn FROM machines WHERE status = 'DELETING'
+                 AND arn = (SELECT machine FROM executions WHERE id = ?1)",
+            )?
+            .query_row([step.execution], |row| row.get::<_, String>(0))
+            .optional()?;
+        if let Some(machine) = deleting {
+            machines::sweep(transaction, &machine)?;
+        }
     }
     Ok(())
 }
@@ -164,6 +294,29 @@ pub(crate) fn journal(connection: &Connection, execution: i64) -> rusqlite::Resu
         steps += 1;
     }
     Ok((entries, steps))
+}
+
+/// The id of the latest event in an execution's history.
+pub(crate) fn last_event(connection: &Connection, execution: i64) -> rusqlite::Result<u64> {
+    let mut statement = connection
+        .prepare_cached("SELECT entries FROM journal WHERE execution = ?1 ORDER BY step DESC LIMIT 1")?;
+    let entries: Option<String> = statement.query_row([execution], |row| row.get(0)).optional()?;
+    let entries: Vec<Entry> = entries
+        .and_then(|entries| serde_json::from_str(&entries).ok())
+        .unwrap_or_default();
+    Ok(entries.iter().map(|entry| entry.id).max().unwrap_or(0))
+}
+
+pub(crate) fn keep_redrive_token(
+    transaction: &Transaction<'_>,
+    execution: i64,
+    token: &str,
+) -> rusqlite::Result<()> {
+    transaction.execute(
+        "UPDATE executions SET redrive_token = ?2 WHERE id = ?1",
+        params![execution, token],
+    )?;
+    Ok(())
 }
 
 /// The execution that gave out a token, if one did.
@@ -221,5 +374,10 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
         input: row.get(7)?,
         trace: row.get(8)?,
         end,
+        version: row.get(13)?,
+        alias: row.get(14)?,
+        redrives: row.get(15)?,
+        redriven: row.get::<_, Option<i64>>(16)?.map(time),
+        redrive_token: row.get(17)?,
     })
 }

@@ -1,7 +1,13 @@
 //! What Step Functions keeps, in one SQLite file or in memory.
 
+pub(super) mod activities;
+pub(super) mod aliases;
 pub(super) mod executions;
+mod later;
 pub(super) mod machines;
+pub(super) mod map_runs;
+pub(super) mod tags;
+pub(super) mod versions;
 
 use crate::StartError;
 use crate::database::Place;
@@ -45,7 +51,6 @@ const SCHEMA: &str = "
         calls INTEGER NOT NULL,
         steps INTEGER NOT NULL
     ) STRICT;
-    CREATE INDEX IF NOT EXISTS executions_by_machine ON executions (machine, id);
     CREATE INDEX IF NOT EXISTS running ON executions (id) WHERE status = 'RUNNING';
     CREATE TABLE IF NOT EXISTS journal (
         execution INTEGER NOT NULL,
@@ -61,6 +66,6 @@ const SCHEMA: &str = "
 
 /// Must be called within a tokio runtime, which then writes to the file.
 pub(super) fn open(place: Place) -> Result<Store, StartError> {
-    let schema = format!("{SCHEMA}{}", super::integrations::nested::SCHEMA);
-    Store::open(place, FILE, &schema)
+    let schema = [SCHEMA, map_runs::SCHEMA, super::integrations::nested::SCHEMA];
+    Store::open_with(place, FILE, &schema.concat(), later::bring_up_to_date)
 }

@@ -164,7 +164,7 @@ async fn wrong_requests_get_awss_errors() {
         (
             "CreateStateMachine",
             json!({"name": "a"}),
-            "ValidationException: 1 validation error detected: Value null at 'definition'",
+            "ValidationException: 2 validation errors detected: Value null at 'definition'",
         ),
         (
             "DescribeStateMachine",
@@ -236,10 +236,12 @@ async fn wrong_requests_get_awss_errors() {
         let error = refused(&aws, operation, body).await;
         assert!(error.starts_with(expected), "{operation}: {error}");
     }
-    let request = http::Request::post("/").header("x-amz-target", "AWSStepFunctions.TestState");
+    let request = http::Request::post("/").header("x-amz-target", "AWSStepFunctions.NoSuchOperation");
     let response = aws.handle(request.body("{}".into()).expect("a request")).await;
     assert_eq!(response.status(), 501);
-    assert!(String::from_utf8_lossy(response.body()).contains("TestState of Step Functions isn't part of"));
+    assert!(
+        String::from_utf8_lossy(response.body()).contains("NoSuchOperation of Step Functions isn't part")
+    );
     assert_eq!(
         ok(&aws, "ListStateMachines", json!({})).await["stateMachines"]
             .as_array()

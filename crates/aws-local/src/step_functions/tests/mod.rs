@@ -1,7 +1,14 @@
 //! The Step Functions API, as an SDK would call it: here what starts and ends, beside it the wire and crashes.
 
+mod activities;
 mod api;
 mod durability;
+mod express;
+mod map_runs;
+mod redrive;
+mod revisions;
+mod soup;
+mod trial;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
