@@ -6,10 +6,12 @@ import threading
 import time
 from collections import Counter
 
-from lives import Client, Refused, Server, Unanswered
-from machines import ANSWERED, CHILD, IGNORED, MACHINES, QUEUES, REJECTED, STATES, given
+from lives import ANSWER, Client, Refused, Server, Unanswered
+from machines import ACTIVITY, ANSWERED, CHILD, IGNORED, MACHINES, QUEUES, REJECTED, STATES, given
 
 PAUSE = 0.01
+# Seconds for a poll, which is answered when there is something to do.
+POLL = 3
 
 
 def answer_to(asked: dict) -> str:
@@ -30,7 +32,7 @@ class World:
         self.answered: dict[str, str] = {}
         self._tried: Counter = Counter()
         self._over = threading.Event()
-        roles = [self._start, self._answer, self._answer_echoed, self._stop]
+        roles = [self._start, self._answer, self._answer_echoed, self._work, self._stop]
         self._threads = [threading.Thread(target=self._play, args=[role], daemon=True) for role in roles]
 
     def prepare(self):
@@ -43,6 +45,8 @@ class World:
                 roleArn=f"arn:aws:iam::{STATES.split(':')[4]}:role/any",
             )
 
+        client.surely("states", "CreateActivity", name=ACTIVITY.rsplit(":", 1)[1])
+
     def __enter__(self):
         for thread in self._threads:
             thread.start()
@@ -54,7 +58,7 @@ class World:
             thread.join()
 
     def _play(self, role):
-        client = Client(self.server)
+        client = Client(self.server, POLL if role == self._work else ANSWER)
         while not self._over.is_set():
             try:
                 if not role(client):
@@ -124,6 +128,14 @@ class World:
                     self.answered[name] = token
         return bool(todo)
 
+    def _work(self, client: Client) -> bool:
+        """Does the tasks of the activity."""
+        task = client("states", "GetActivityTask", activityArn=ACTIVITY)
+        if task.get("taskToken"):
+            asked = json.loads(task["input"])
+            self._tell(client, task["taskToken"], "SendTaskSuccess", late=True, output=answer_to(asked))
+        return True
+
     def _stop(self, client: Client) -> bool:
         todo = [name for name in self.begun if name.startswith("stopped-") and name not in self.answered]
         for name in todo:
@@ -131,13 +143,13 @@ class World:
             self.answered[name] = "stopped"
         return bool(todo)
 
-    def _tell(self, client: Client, token: str, operation: str, **answer):
-        """Answers a token once; that it is closed is right only where an answer of ours may have closed it."""
+    def _tell(self, client: Client, token: str, operation: str, late: bool = False, **answer):
+        """Answers a token once; that it is closed is right only where an answer of ours may have closed it, or it may be `late`."""
         earlier, self._tried[token] = self._tried[token], self._tried[token] + 1
         try:
             client("states", operation, taskToken=token, **answer)
         except Refused as refused:
-            if refused.code != "TaskTimedOut" or not earlier:
+            if refused.code != "TaskTimedOut" or not (earlier or late):
                 self.faults.append(f"a token's answer {earlier + 1} was refused: {refused}")
             return
         if token in self.answered:

@@ -7,10 +7,14 @@ ENDS = {"ExecutionSucceeded", "ExecutionFailed", "ExecutionTimedOut", "Execution
 # Differ from run to run by their nature.
 VOLATILE = {
     "SdkHttpMetadata", "SdkResponseMetadata", "MessageId", "MD5OfMessageBody", "token", "taskToken", "TaskToken", "StartDate",
-    "StopDate", "startDate", "stopDate",
+    "StopDate", "startDate", "stopDate", "mapRunArn",
 }
 # Whoever comes first or last among branches and iterations is a matter of time.
 JOINED = {"ParallelStateSucceeded", "ParallelStateFailed", "MapStateSucceeded", "MapIterationStarted"}
+
+# Who was quick to answer, or to kill, closes a task that nobody has seen submitted; an activity's task that is lost on
+# its way to the worker is done again.
+SOMETIMES = {"TaskSubmitted", "ActivityScheduled", "ActivityStarted", "ActivityTimedOut"}
 
 
 def faults(events: list[dict]) -> list[str]:
@@ -50,16 +54,14 @@ def plain(value):
 
 
 def events_of(history: list[dict]) -> Counter:
-    """How often each event is there, together with the type of the one before it.
-
-    TaskSubmitted is left out: who was quick to answer, or to kill, closes a task that nobody has seen submitted."""
+    """How often each event is there that always is, together with the type of such a one before it."""
     by_id = {event["id"]: event for event in history}
     found = Counter()
     for event in history:
-        if event["type"] == "TaskSubmitted":
+        if event["type"] in SOMETIMES:
             continue
         before = by_id.get(event["previousEventId"])
-        if before and before["type"] == "TaskSubmitted":
+        while before and before["type"] in SOMETIMES:
             before = by_id[before["previousEventId"]]
         if event["type"] in JOINED or event["type"].endswith("StateExited"):
             before = None

@@ -80,8 +80,8 @@ class Server:
 class Client:
     """Calls whichever process there is. For one thread."""
 
-    def __init__(self, server: Server):
-        self._server = server
+    def __init__(self, server: Server, patience: float = ANSWER):
+        self._server, self._patience = server, patience
         self._connection, self._port = None, None
 
     def __call__(self, service: str, operation: str, **fields) -> dict:
@@ -91,7 +91,7 @@ class Client:
         try:
             if self._port != self._server.port:
                 self._port = self._server.port
-                self._connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=ANSWER)
+                self._connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=self._patience)
             headers = {
                 "X-Amz-Target": f"{SERVICES[service]}.{operation}", "Content-Type": "application/x-amz-json-1.0"
             }

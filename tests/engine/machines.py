@@ -10,6 +10,8 @@ QUEUES = f"http://sqs.us-east-1.amazonaws.com/{ACCOUNT}"
 ECHO, FAIL, SLOW = "echo", "fail", "slow"
 # Messages that the actor answers, answers with a failure, and leaves alone.
 ANSWERED, REJECTED, IGNORED = "answered", "rejected", "ignored"
+# Its worker is the actor.
+ACTIVITY = f"{STATES}:activity:by-hand"
 # Longer than any run: what waits so long doesn't time out.
 LONG = 3600
 
@@ -152,6 +154,23 @@ MACHINES = {
             "Type": "Task", "Resource": "arn:aws:states:::states:startExecution.sync:2", "ResultPath": "$.child",
             "Parameters": {"StateMachineArn": f"{STATES}:stateMachine:child", "Input": {"n.$": "$.n"}},
             "ResultSelector": {"output.$": "$.Output"}, "End": True,
+        },
+    ),
+    "activity": machine(
+        "Work",
+        Work={
+            "Type": "Task", "Resource": ACTIVITY, "Parameters": {"execution.$": "$$.Execution.Name", "state.$": "$$.State.Name"},
+            "ResultPath": "$.work", "TimeoutSeconds": LONG, "HeartbeatSeconds": 2, "End": True,
+            # A task whose worker was killed with the poll's answer under way is lost to it.
+            "Retry": [{"ErrorEquals": ["States.Timeout"], "IntervalSeconds": 1, "MaxAttempts": 99, "BackoffRate": 1}],
+        },
+    ),
+    "runs": machine(
+        "Runs",
+        Runs={
+            "Type": "Map", "Label": "Runs", "ItemsPath": "$.items", "MaxConcurrency": 2, "ResultPath": "$.runs", "End": True,
+            "ItemProcessor": machine("Rest", Rest=WAIT | {"Next": "Say"}, Say={"Type": "Pass", "End": True})
+            | {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}},
         },
     ),
     "stopped": machine("Rest", Rest=WAIT | {"Seconds": LONG, "End": True}),
