@@ -173,6 +173,14 @@ MACHINES = {
             | {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}},
         },
     ),
+    "launch": machine(
+        "Launch",
+        Launch={
+            "Type": "Task", "Resource": "arn:aws:states:::states:startExecution", "ResultPath": "$.launched",
+            "Parameters": {"StateMachineArn": f"{STATES}:stateMachine:child", "Input": {"n.$": "$.n"}}, "Next": "Count",
+        },
+        Count=COUNT, **{"Again?": again("Launch")}, Done=DONE,
+    ),
     "stopped": machine("Rest", Rest=WAIT | {"Seconds": LONG, "End": True}),
 }
 
