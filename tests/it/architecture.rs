@@ -268,9 +268,11 @@ fn the_libraries_do_not_know_the_service() {
 }
 
 fn is_tests(file: &Path) -> bool {
-    file.file_stem()
-        .and_then(|stem| stem.to_str())
-        .is_some_and(|stem| stem == "tests" || stem.ends_with("_tests"))
+    let of_tests = |name: &str| name == "tests" || name.ends_with("_tests");
+    file.with_extension("")
+        .iter()
+        .filter_map(|part| part.to_str())
+        .any(of_tests)
 }
 
 #[test]

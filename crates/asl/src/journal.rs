@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::interface::{Identity, TaskId};
+use crate::limits;
 use crate::map_run::MapRun;
 use crate::resource::Resource;
 
@@ -367,6 +368,25 @@ pub struct Failure {
 }
 
 impl Event {
+    /// About how much memory its data takes, in bytes.
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Self::StateEntered { input: value, .. }
+            | Self::StateExited { output: value, .. }
+            | Self::TaskScheduled { arguments: value, .. }
+            | Self::TaskSubmitted { output: value, .. }
+            | Self::TaskSucceeded { output: value, .. }
+            | Self::ParallelStarted { input: value }
+            | Self::MapIterationStarted { input: value, .. } => limits::weight(value),
+            Self::MapStarted { items, .. } => items.iter().map(limits::weight).sum(),
+            Self::StateFailed { failure, .. }
+            | Self::BranchFailed { failure, .. }
+            | Self::MapItemFailed { failure, .. }
+            | Self::TaskFailed { failure, .. } => failure.cause.as_ref().map_or(0, String::len),
+            _ => 0,
+        }
+    }
+
     /// Whether the execution is over with it.
     pub fn ends(&self) -> bool {
         matches!(

@@ -8,6 +8,9 @@ use crate::journal::Failure;
 pub(crate) const MOST_BYTES: usize = 262_144;
 /// AWS's limit to the events of one execution.
 pub(crate) const MOST_EVENTS: u64 = 25_000;
+/// Ours, in bytes of [`weight`]: 25,000 events of the largest size would be more than a machine has memory for, and the
+/// journal is read as a whole.
+pub(crate) const MOST_HISTORY: usize = 256 * 1024 * 1024;
 /// Ours: a loop can wrap its own data again and again, and a journal that cannot be read back is lost.
 const DEEPEST: usize = 100;
 

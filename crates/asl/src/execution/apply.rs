@@ -48,6 +48,7 @@ impl Execution {
             tokens: HashMap::new(),
             map_runs: BTreeMap::new(),
             last_id: 1,
+            weight: 0,
             next_branch: 1,
             redrives: 0,
             redriven: None,
@@ -67,6 +68,7 @@ impl Execution {
             }
             self.last_id = entry.id;
         }
+        self.weight += entry.event.weight();
         match &entry.event {
             Event::ExecutionStarted { .. } => return Err("the execution has started before".into()),
             Event::ExecutionRedriven { .. } => return Err("the execution hasn't ended".into()),

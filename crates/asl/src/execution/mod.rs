@@ -13,6 +13,7 @@ mod failing;
 mod flow;
 mod happen;
 mod items;
+mod iterations;
 mod jsonata;
 mod map_runs;
 mod mapping;
@@ -31,7 +32,7 @@ use serde_json::Value;
 use crate::definition::Definition;
 use crate::interface::{Command, Happened, Identity, StartTask, Status, Step, TaskId, TokenState};
 use crate::journal::{BranchId, Entry, Event};
-use crate::limits::MOST_EVENTS;
+use crate::limits::{MOST_EVENTS, MOST_HISTORY};
 use crate::random::Randomness;
 use crate::resource::Resource;
 pub use map_runs::Selecting;
@@ -62,6 +63,8 @@ pub struct Execution {
     /// Every token ever given out.
     tokens: HashMap<String, TaskId>,
     last_id: u64,
+    /// Of all events so far, in bytes.
+    weight: usize,
     next_branch: u32,
     /// How often it was redriven, and when last.
     redrives: u32,
@@ -234,15 +237,12 @@ impl Execution {
             return;
         }
         // The last place is kept for the end.
-        let event = if event.in_history() && !event.ends() && self.last_id + 1 >= MOST_EVENTS {
-            let cause =
-                format!("The execution reached the maximum number of history events ({MOST_EVENTS}).");
-            Event::ExecutionFailed {
+        let event = match self.too_much().filter(|_| event.in_history() && !event.ends()) {
+            Some(cause) => Event::ExecutionFailed {
                 error: Some("States.Runtime".into()),
                 cause: Some(cause),
-            }
-        } else {
-            event
+            },
+            None => event,
         };
         let id = if event.in_history() { self.last_id + 1 } else { 0 };
         let prev = if id == 0 { 0 } else { self.previous(branch, &event) };
@@ -286,6 +286,21 @@ impl Execution {
             turn.step.commands.push(Command::Finish);
         }
         turn.step.entries.push(entry);
+    }
+
+    /// Why the history takes nothing but its end any more.
+    fn too_much(&self) -> Option<String> {
+        if self.last_id + 1 >= MOST_EVENTS {
+            Some(format!(
+                "The execution reached the maximum number of history events ({MOST_EVENTS})."
+            ))
+        } else if self.weight > MOST_HISTORY {
+            Some(format!(
+                "The execution reached the maximum size of its history ({MOST_HISTORY} bytes)."
+            ))
+        } else {
+            None
+        }
     }
 
     fn set_timer(&self, before: Option<Timestamp>, step: &mut Step) {

@@ -10,8 +10,8 @@ use crate::map_run::MapRun;
 use crate::resource::Resource;
 use crate::variables::Variables;
 
+pub(super) use super::iterations::Mapping;
 pub(super) use super::map_runs::Gathered;
-pub(super) use super::mapping::Mapping;
 
 /// A line of execution.
 #[derive(Clone, Debug, PartialEq)]

@@ -46,6 +46,16 @@ impl Filter {
         Ok(filter)
     }
 
+    /// How many paths and values one element is held against.
+    pub(super) fn looks(&self) -> usize {
+        match self {
+            Self::Any(filters) | Self::All(filters) => filters.iter().map(Self::looks).sum(),
+            Self::Not(filter) => filter.looks(),
+            Self::Exists(_) => 1,
+            Self::Compare(..) => 2,
+        }
+    }
+
     pub(super) fn accepts(&self, element: &Value, root: &Value) -> bool {
         match self {
             Self::Any(filters) => filters.iter().any(|filter| filter.accepts(element, root)),

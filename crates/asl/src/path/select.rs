@@ -11,6 +11,10 @@ use crate::limits;
 /// paths such as `$..*..*..*` would go on for ever.
 const MOST: usize = 131_072;
 
+/// So often may a path look for something: a definition has room for some ten thousand names in one pair of brackets, or for a
+/// filter of as many comparisons, and the data for as many places where to look for them.
+const MOST_LOOKS: usize = 20_000_000;
+
 /// Why a path gives nothing; the text is that of AWS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Miss(pub(crate) String);
@@ -21,10 +25,14 @@ impl Path {
         if self.is_definite() {
             return self.follow(root).cloned();
         }
-        let mut found = vec![root];
+        let (mut found, mut looks) = (vec![root], 0_usize);
         for segment in &self.segments {
             let mut next = Vec::new();
             for value in found {
+                looks = looks.saturating_add(segment.looks(value));
+                if looks > MOST_LOOKS {
+                    return Err(Miss("The path looks at too many places".into()));
+                }
                 segment.select(value, root, &mut next);
                 if next.len() > MOST {
                     return Err(Miss("The path leads to too many places".into()));
@@ -33,8 +41,12 @@ impl Path {
             found = next;
         }
         // The same value may have been found many times over.
-        if found.iter().map(|value| limits::weight(value)).sum::<usize>() > limits::MOST_WEIGHT {
-            return Err(Miss("The path leads to too much data".into()));
+        let mut weight = 0;
+        for value in &found {
+            weight += limits::weight(value);
+            if weight > limits::MOST_WEIGHT {
+                return Err(Miss("The path leads to too much data".into()));
+            }
         }
         Ok(found.into_iter().cloned().collect())
     }
@@ -129,6 +141,17 @@ impl Segment {
             (Self::Field(name), Value::Object(map)) => map.get(name),
             (Self::Index(index), Value::Array(items)) => items.get(position(*index, items.len())?),
             _ => None,
+        }
+    }
+
+    /// How often it looks for something in `value`.
+    fn looks(&self, value: &Value) -> usize {
+        match (self, value) {
+            (Self::Fields(names), Value::Object(_)) => names.len(),
+            (Self::Indexes(indexes), Value::Array(_)) => indexes.len(),
+            (Self::Filter(filter), Value::Array(items)) => filter.looks().saturating_mul(items.len()),
+            (Self::Filter(filter), Value::Object(_)) => filter.looks(),
+            _ => 1,
         }
     }
 
@@ -246,5 +269,14 @@ mod tests {
     fn a_path_that_would_never_end_is_given_up() {
         let value = json!(vec![vec![vec![0; 50]; 50]; 50]);
         assert!(read("..*..*..*", &value).is_err());
+        let many = vec!["'x'"; 20_000].join(",");
+        assert!(read(&format!("..[{many}]"), &json!(vec![json!({}); 2_000])).is_err());
+        let many = vec!["@.x == 1"; 20_000].join(" || ");
+        assert!(read(&format!("[?({many})]"), &json!(vec![json!({}); 2_000])).is_err());
+        let (many, large) = (vec!["0"; 100_000].join(","), json!([vec![0; 60_000]]));
+        assert_eq!(
+            read(&format!("[{many}]"), &large),
+            Err("The path leads to too much data".into())
+        );
     }
 }

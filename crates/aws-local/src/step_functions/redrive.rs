@@ -6,8 +6,9 @@ use asl::{Execution, Refused};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::engine::{Engine, Live, lock, progress};
+use super::engine::{Engine, Live, lock};
 use super::executions::find;
+use super::progress::progress;
 use super::request::Request;
 use super::store::executions::{self as kept, Record};
 use crate::error::{Answer, AwsError};

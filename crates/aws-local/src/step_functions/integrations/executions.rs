@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::failure::{Failed, Naming};
-use super::nested::Link;
+use super::nested::{Link, arn_of_start};
 use super::sdk::camel;
 use super::{Integration, as_text, json, metadata};
 use crate::error::AwsError;
@@ -38,18 +38,19 @@ pub(super) async fn start(
     let request_id = engine.source.uuid();
     as_text(&mut parameters, "Input");
     let waits = matches!(what.pattern, Pattern::Sync | Pattern::SyncAsJson);
+    let named = parameters.contains_key("Name");
+    if let Some((_, identity)) = what.execution {
+        // The same each time, so that a start that is repeated after a crash begins no second one.
+        parameters
+            .entry("Name")
+            .or_insert_with(|| name_of_child(identity, what.task).into());
+    }
     let link = match what.execution {
-        Some((parent, identity)) if waits => {
-            // The same each time, so that a start that is repeated after a crash begins no second one.
-            parameters
-                .entry("Name")
-                .or_insert_with(|| name_of_child(identity, what.task).into());
-            Some(Link {
-                parent,
-                task: what.task,
-                as_json: what.pattern == Pattern::SyncAsJson,
-            })
-        }
+        Some((parent, _)) if waits => Some(Link {
+            parent,
+            task: what.task,
+            as_json: what.pattern == Pattern::SyncAsJson,
+        }),
         None if waits => {
             return Err(Failed::runtime(
                 "Only an execution that is kept can wait for another one",
@@ -59,7 +60,14 @@ pub(super) async fn start(
     };
     let request = camel(Value::Object(parameters));
     let answer = match link {
-        None => call(engine, "StartExecution", &request).await,
+        None => match call(engine, "StartExecution", &request).await {
+            // Nobody else has a name that we made: it was begun before a crash, and has ended since.
+            Err(error) if !named && error.code() == "ExecutionAlreadyExists" => {
+                let arn = arn_of_start(&request);
+                call(engine, "DescribeExecution", &json!({"executionArn": arn})).await
+            }
+            answer => answer,
+        },
         Some(link) => engine.start_nested(&request, link).await,
     };
     let answer = answer.map_err(|error| NAMING.optimised(&error, &request_id))?;

@@ -18,7 +18,8 @@ use asl::{Entry, Event, Execution, Failure, Happened, Identity};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use super::engine::{AGAIN, Engine, Live, progress};
+use super::engine::{AGAIN, Engine, Live};
+use super::progress::progress;
 use super::store::executions::{self, Record};
 use super::store::machines;
 use super::store::map_runs::{self as kept, Change, Count};
