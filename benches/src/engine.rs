@@ -53,8 +53,11 @@ async fn row(name: &str, mut engine: Engine, passes: usize, parallels: usize) {
     }
     states["S9"] = json!({"Type": "Pass", "End": true});
     let pass = json!({"StartAt": "S0", "States": states});
-    let wait = json!({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 0, "End": true}}});
-    let parallel = json!({"StartAt": "P", "States": {"P": {"Type": "Parallel", "End": true, "Branches": [wait, wait, wait]}}});
+    let wait =
+        |name: &str| json!({"StartAt": name, "States": {name: {"Type": "Wait", "Seconds": 0, "End": true}}});
+    let branches = ["A", "B", "C"].map(wait);
+    let parallel =
+        json!({"StartAt": "P", "States": {"P": {"Type": "Parallel", "End": true, "Branches": branches}}});
 
     let mut creating = Vec::new();
     for n in 0..50 {

@@ -37,7 +37,7 @@ pub struct MapRun {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "from")]
 pub enum Source {
-    /// From the state's input: [`Execution::given_items`](crate::Execution::given_items) has them.
+    /// From the state's input: [`Selecting::given`](crate::Selecting::given) has them.
     Given,
     /// From a listing of S3 objects.
     Listing {
