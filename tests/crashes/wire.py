@@ -55,6 +55,9 @@ class Line:
         self._fate_of = fate_of
         self._done = done
         self._dying = None
+        # Python keeps no hold of a connection's task once the service is gone: a call whose answer is still to come
+        # from AWS would be forgotten with it.
+        self._serving: set[asyncio.Task] = set()
         self._server = wire.run(asyncio.start_server(self._serve, "127.0.0.1", 0))
         self.url = "http://127.0.0.1:{}".format(self._server.sockets[0].getsockname()[1])
 
@@ -64,6 +67,7 @@ class Line:
     async def _serve(self, service: asyncio.StreamReader, back: asyncio.StreamWriter):
         process = self.process
         to_aws = None
+        self._serving.add(asyncio.current_task())
         try:
             aws, to_aws = await asyncio.open_connection(self._aws.hostname, self._aws.port)
             while True:
@@ -103,6 +107,7 @@ class Line:
         except Exception as failure:
             self.failure = failure
         finally:
+            self._serving.discard(asyncio.current_task())
             back.close()
             if to_aws is not None:
                 to_aws.close()
