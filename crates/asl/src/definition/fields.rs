@@ -198,6 +198,12 @@ impl<'v, 'f> Fields<'v, 'f> {
         if self.language == Language::Jsonata {
             return None;
         }
+        self.assigned_names(|name| name.strip_suffix(".$").unwrap_or(name))?;
+        self.template("Assign")
+    }
+
+    /// Checks the names in `Assign`, each as `plain` gives it; `None` where there are none.
+    fn assigned_names(&mut self, plain: fn(&str) -> &str) -> Option<()> {
         let Value::Object(map) = self.value("Assign")? else {
             let at = self.at("Assign");
             self.findings.schema(at, "Expected value of type Object");
@@ -205,9 +211,9 @@ impl<'v, 'f> Fields<'v, 'f> {
         };
         for name in map.keys() {
             let at = format!("{}/{name}", self.at("Assign"));
-            self.variable_name(at, name.strip_suffix(".$").unwrap_or(name));
+            self.variable_name(at, plain(name));
         }
-        self.template("Assign")
+        Some(())
     }
 
     fn variable_name(&mut self, at: String, name: &str) {
@@ -316,15 +322,7 @@ impl<'v, 'f> Fields<'v, 'f> {
 
     /// `Assign` of a JSONata state.
     pub(super) fn jsonata_assign(&mut self, available: Available) -> Option<jsonata::Template> {
-        let Value::Object(map) = self.value("Assign")? else {
-            let at = self.at("Assign");
-            self.findings.schema(at, "Expected value of type Object");
-            return None;
-        };
-        for name in map.keys() {
-            let at = format!("{}/{name}", self.at("Assign"));
-            self.variable_name(at, name);
-        }
+        self.assigned_names(|name| name)?;
         self.jsonata("Assign", available)
     }
 

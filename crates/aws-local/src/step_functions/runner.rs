@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use asl::{Happened, Identity, Resource, StartTask};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::engine::Engine;
-use super::integrations::{Failed, Integration};
+use super::integrations::{Failed, Integration, metadata};
 use crate::error::AwsError;
 use crate::lambda::FunctionError;
 
@@ -102,35 +102,19 @@ impl Engine {
         } else {
             payload.to_string().len()
         };
-        let date = self
-            .source
-            .now()
-            .strftime("%a, %d %b %Y %H:%M:%S GMT")
-            .to_string();
         let headers = [
             ("X-Amz-Executed-Version", "$LATEST".to_owned()),
             ("x-amzn-Remapped-Content-Length", "0".to_owned()),
             ("Connection", "keep-alive".to_owned()),
             ("x-amzn-RequestId", request_id.to_owned()),
             ("Content-Length", length.to_string()),
-            ("Date", date),
+            ("Date", metadata::date(self.source.now())),
             ("Content-Type", "application/json".to_owned()),
         ];
-        let one: Map<String, Value> = headers
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), json!(value)))
-            .collect();
-        let all: Map<String, Value> = headers
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), json!([value])))
-            .collect();
-        json!({
-            "ExecutedVersion": "$LATEST",
-            "Payload": payload,
-            "SdkHttpMetadata": {"AllHttpHeaders": all, "HttpHeaders": one, "HttpStatusCode": status},
-            "SdkResponseMetadata": {"RequestId": request_id},
-            "StatusCode": status,
-        })
+        let mut answer = json!({"ExecutedVersion": "$LATEST", "Payload": payload});
+        metadata::add_with_status(&mut answer, status, &headers, request_id);
+        answer["StatusCode"] = json!(status);
+        answer
     }
 }
 

@@ -16,12 +16,22 @@ pub(super) fn plain_headers(length: usize, now: Timestamp, request_id: &str) -> 
 }
 
 /// `Sat, 21 Nov 2026 09:00:00 GMT`.
-pub(super) fn date(now: Timestamp) -> String {
+pub(in super::super) fn date(now: Timestamp) -> String {
     now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
 /// Adds the two to an answer.
 pub(super) fn add(answer: &mut Value, headers: &[(&'static str, String)], request_id: &str) {
+    add_with_status(answer, 200, headers, request_id);
+}
+
+/// Adds the two to an answer of that HTTP status.
+pub(in super::super) fn add_with_status(
+    answer: &mut Value,
+    status: u16,
+    headers: &[(&'static str, String)],
+    request_id: &str,
+) {
     let one: Map<String, Value> = headers
         .iter()
         .map(|(name, value)| ((*name).to_owned(), json!(value)))
@@ -30,6 +40,6 @@ pub(super) fn add(answer: &mut Value, headers: &[(&'static str, String)], reques
         .iter()
         .map(|(name, value)| ((*name).to_owned(), json!([value])))
         .collect();
-    answer["SdkHttpMetadata"] = json!({"AllHttpHeaders": all, "HttpHeaders": one, "HttpStatusCode": 200});
+    answer["SdkHttpMetadata"] = json!({"AllHttpHeaders": all, "HttpHeaders": one, "HttpStatusCode": status});
     answer["SdkResponseMetadata"] = json!({"RequestId": request_id});
 }

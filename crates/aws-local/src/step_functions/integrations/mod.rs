@@ -10,7 +10,7 @@ mod events;
 mod executions;
 mod failure;
 mod http;
-mod metadata;
+pub(super) mod metadata;
 pub(super) mod nested;
 mod objects;
 mod queues;
