@@ -18,15 +18,15 @@ const ORDER: &[&[&str]] = &[
     &["config"],
     &["web", "worker"],
     &["flow"],
-    &["store", "mail", "step_functions"],
+    &["store", "mail", "step_functions", "lint"],
     &["domain"],
 ];
 
 /// Who may name the configuration. All others are given what they need from it.
 const CONFIG_READERS: &[&str] = &["main", "lib", "cli", "app"];
 
-/// The libraries that only the command line may put to work.
-const EMBEDDED: &[&str] = &["aws_local", "asl"];
+/// The libraries that only the command line may put to work, each with who else may.
+const EMBEDDED: &[(&str, &[&str])] = &[("aws_local", &[]), ("asl", &["lint"])];
 
 /// A file longer than this has two subjects.
 const LONGEST_FILE: usize = 450;
@@ -164,7 +164,7 @@ fn collect(tokens: TokenStream, depth: usize, names: &mut Names) {
             TokenTree::Ident(word) => {
                 let word_text = word.to_string();
                 let starts_path = !(at >= 2 && is_path_separator(&tokens, at - 2));
-                if starts_path && EMBEDDED.contains(&word_text.as_str()) {
+                if starts_path && EMBEDDED.iter().any(|(library, _)| *library == word_text) {
                     let imported = at >= 1
                         && matches!(&tokens[at - 1], TokenTree::Ident(before) if before == "use" || before == "crate");
                     if is_path_separator(&tokens, at + 1) || imported {
@@ -223,7 +223,11 @@ fn objections(file: &Path, source: &str) -> Vec<String> {
         }
     }
     if !matches!(from, "main" | "cli") {
-        for (library, line) in &names.embedded {
+        let allowed = |library: &str| {
+            let mut others = EMBEDDED.iter().filter(|(name, _)| *name == library);
+            others.any(|(_, others)| others.contains(&from))
+        };
+        for (library, line) in names.embedded.iter().filter(|(library, _)| !allowed(library)) {
             all.push(format!(
                 "{}:{line}: `{library}` is named outside main and cli",
                 file.display()
@@ -466,6 +470,16 @@ fn wrong_imports_are_found_however_they_are_written() {
             "fn f() { asl::parse() }",
             "`asl` is named outside main and cli",
         ),
+        (
+            "src/lint/rules.rs",
+            "use aws_local::Options;",
+            "`aws_local` is named outside main and cli",
+        ),
+        (
+            "src/lint/rules.rs",
+            "use crate::flow::open;",
+            "`lint` may not name `flow`",
+        ),
         ("src/flow/open.rs", "fn f( {", "src/flow/open.rs: "),
     ] {
         let verdict = verdict(file, source);
@@ -509,6 +523,10 @@ fn right_imports_pass() {
             "use data_encoding::asl; struct asl; fn f(asl: u8) -> u8 { asl }",
         ),
         ("src/domain/ids.rs", "pub(crate) fn f() {}"),
+        (
+            "src/lint/rules.rs",
+            "use asl::Definition; use crate::domain::request;",
+        ),
     ] {
         assert_eq!(verdict(file, source), "", "{file}: {source}");
     }
