@@ -19,6 +19,8 @@ pub mod config;
 pub mod domain;
 pub mod flow;
 pub mod mail;
+#[cfg(feature = "local")]
+pub mod samples;
 pub mod step_functions;
 pub mod store;
 pub mod web;

@@ -14,7 +14,7 @@ use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 const ORDER: &[&[&str]] = &[
     &["main", "lib"],
     &["cli"],
-    &["app"],
+    &["app", "samples"],
     &["config"],
     &["web", "worker"],
     &["flow"],
@@ -25,8 +25,9 @@ const ORDER: &[&[&str]] = &[
 /// Who may name the configuration. All others are given what they need from it.
 const CONFIG_READERS: &[&str] = &["main", "lib", "cli", "app"];
 
-/// The libraries that only the command line may put to work.
+/// The libraries that only the command line may put to work, and who may name them.
 const EMBEDDED: &[&str] = &["aws_local", "asl"];
+const EMBEDDING: &[&str] = &["main", "cli", "samples"];
 
 /// A file longer than this has two subjects.
 const LONGEST_FILE: usize = 450;
@@ -222,10 +223,10 @@ fn objections(file: &Path, source: &str) -> Vec<String> {
             }
         }
     }
-    if !matches!(from, "main" | "cli") {
+    if !EMBEDDING.contains(&from) {
         for (library, line) in &names.embedded {
             all.push(format!(
-                "{}:{line}: `{library}` is named outside main and cli",
+                "{}:{line}: `{library}` is named outside main, cli and samples",
                 file.display()
             ));
         }
@@ -454,17 +455,17 @@ fn wrong_imports_are_found_however_they_are_written() {
         (
             "src/app.rs",
             "use aws_local::Server;",
-            "`aws_local` is named outside main and cli",
+            "`aws_local` is named outside main, cli and samples",
         ),
         (
             "src/app.rs",
             "extern crate aws_local;",
-            "`aws_local` is named outside main and cli",
+            "`aws_local` is named outside main, cli and samples",
         ),
         (
             "src/flow/open.rs",
             "fn f() { asl::parse() }",
-            "`asl` is named outside main and cli",
+            "`asl` is named outside main, cli and samples",
         ),
         ("src/flow/open.rs", "fn f( {", "src/flow/open.rs: "),
     ] {
