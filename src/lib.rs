@@ -22,6 +22,8 @@ pub mod domain;
 pub mod flow;
 pub mod lint;
 pub mod mail;
+#[cfg(feature = "local")]
+pub mod samples;
 pub mod step_functions;
 pub mod store;
 pub mod web;

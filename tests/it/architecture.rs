@@ -14,7 +14,7 @@ use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 const ORDER: &[&[&str]] = &[
     &["main", "lib"],
     &["cli"],
-    &["app"],
+    &["app", "samples"],
     &["config"],
     &["web", "worker"],
     &["flow"],
@@ -25,8 +25,11 @@ const ORDER: &[&[&str]] = &[
 /// Who may name the configuration. All others are given what they need from it.
 const CONFIG_READERS: &[&str] = &["main", "lib", "cli", "app"];
 
-/// The libraries that only the command line may put to work, each with who else may.
-const EMBEDDED: &[(&str, &[&str])] = &[("aws_local", &[]), ("asl", &["lint"])];
+/// Who may put the embedded AWS and its interpreter to work, each library with its own.
+const EMBEDDED: &[(&str, &[&str])] = &[
+    ("aws_local", &["main", "cli", "samples"]),
+    ("asl", &["main", "cli", "lint"]),
+];
 
 /// A file longer than this has two subjects.
 const LONGEST_FILE: usize = 450;
@@ -222,15 +225,16 @@ fn objections(file: &Path, source: &str) -> Vec<String> {
             }
         }
     }
-    if !matches!(from, "main" | "cli") {
-        let allowed = |library: &str| {
-            let mut others = EMBEDDED.iter().filter(|(name, _)| *name == library);
-            others.any(|(_, others)| others.contains(&from))
-        };
-        for (library, line) in names.embedded.iter().filter(|(library, _)| !allowed(library)) {
+    for (library, line) in &names.embedded {
+        let allowed = EMBEDDED
+            .iter()
+            .find(|(name, _)| name == library)
+            .map_or(&[][..], |(_, who)| who);
+        if !allowed.contains(&from) {
             all.push(format!(
-                "{}:{line}: `{library}` is named outside main and cli",
-                file.display()
+                "{}:{line}: only {} may name `{library}`",
+                file.display(),
+                allowed.join(", ")
             ));
         }
     }
@@ -458,22 +462,22 @@ fn wrong_imports_are_found_however_they_are_written() {
         (
             "src/app.rs",
             "use aws_local::Server;",
-            "`aws_local` is named outside main and cli",
+            "only main, cli, samples may name `aws_local`",
         ),
         (
             "src/app.rs",
             "extern crate aws_local;",
-            "`aws_local` is named outside main and cli",
+            "only main, cli, samples may name `aws_local`",
         ),
         (
             "src/flow/open.rs",
             "fn f() { asl::parse() }",
-            "`asl` is named outside main and cli",
+            "only main, cli, lint may name `asl`",
         ),
         (
             "src/lint/rules.rs",
             "use aws_local::Options;",
-            "`aws_local` is named outside main and cli",
+            "only main, cli, samples may name `aws_local`",
         ),
         (
             "src/lint/rules.rs",
