@@ -106,8 +106,12 @@ impl Engine {
             if let Some(timer) = waiting.timer {
                 self.timers.set_first(waiting.id, timer);
             }
-            if waiting.calls {
-                self.run_again(waiting.id).await?;
+            if waiting.calls
+                && let Err(error) = self.run_again(waiting.id).await
+            {
+                // One that can't be read any more holds up none of the others.
+                let (id, reason) = (waiting.id, error.message());
+                tracing::error!(execution.id = id, error = reason, "an execution can't go on");
             }
         }
         self.resume_nested().await?;

@@ -322,6 +322,7 @@ impl Engine {
                 redrives: 0,
                 redriven: None,
                 redrive_token: None,
+                starter: None,
             };
             rows.push((child.n, row, progress));
             begun.push((id, execution, asked));
