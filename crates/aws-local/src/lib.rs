@@ -35,6 +35,7 @@
 //! ```
 
 mod connector;
+mod console;
 mod database;
 mod dispatch;
 mod dynamodb;

@@ -15,6 +15,7 @@ mod integrations;
 mod machines;
 mod map_runs;
 mod names;
+pub(crate) mod overview;
 mod progress;
 mod redrive;
 mod request;

@@ -421,7 +421,7 @@ fn processor(whole: &asl::Definition, record: &kept::Record) -> Result<asl::Defi
 }
 
 /// The ARN and name of a child's machine, the parent's with the Map's label.
-fn child_machine(parent: &str, label: &str) -> (String, String) {
+pub(super) fn child_machine(parent: &str, label: &str) -> (String, String) {
     let name = parent.rsplit(':').next().unwrap_or_default();
     let name = name.split('/').next().unwrap_or_default();
     let name = format!("{name}/{label}");
