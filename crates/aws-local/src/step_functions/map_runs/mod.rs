@@ -322,9 +322,10 @@ impl Engine {
                 redrives: 0,
                 redriven: None,
                 redrive_token: None,
+                starter: None,
             };
             rows.push((child.n, row, progress));
-            begun.push((id, execution, asked));
+            begun.push((id, execution, step.entries, asked));
         }
         let slots: Vec<_> = begun.iter().map(|(id, ..)| (*id, self.slot(*id))).collect();
         let mut places = Vec::with_capacity(slots.len());
@@ -340,8 +341,9 @@ impl Engine {
             Ok(())
         });
         let written = written.await;
-        for ((id, slot, mut place), (_, execution, asked)) in places.into_iter().zip(begun) {
+        for ((id, slot, mut place), (_, execution, entries, asked)) in places.into_iter().zip(begun) {
             if written.is_ok() {
+                self.announce(&execution, None, &entries);
                 self.go_on(id, &execution, asked);
                 *place = Some(Live { execution, steps: 1 });
             } else {
@@ -420,7 +422,7 @@ fn processor(whole: &asl::Definition, record: &kept::Record) -> Result<asl::Defi
 }
 
 /// The ARN and name of a child's machine, the parent's with the Map's label.
-fn child_machine(parent: &str, label: &str) -> (String, String) {
+pub(super) fn child_machine(parent: &str, label: &str) -> (String, String) {
     let name = parent.rsplit(':').next().unwrap_or_default();
     let name = name.split('/').next().unwrap_or_default();
     let name = format!("{name}/{label}");

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// Columns that older files don't have: table, column, declaration.
-const COLUMNS: [(&str, &str, &str); 10] = [
+const COLUMNS: [(&str, &str, &str); 12] = [
     // The number of the last version published.
     ("machines", "versions", "INTEGER NOT NULL DEFAULT 0"),
     // What CreateStateMachine was asked for beside the machine itself, for its idempotency.
@@ -17,6 +17,9 @@ const COLUMNS: [(&str, &str, &str); 10] = [
     ("executions", "redrives", "INTEGER NOT NULL DEFAULT 0"),
     ("executions", "redriven", "INTEGER"),
     ("executions", "redrive_token", "TEXT"),
+    // The execution and the task that began it.
+    ("executions", "starter", "INTEGER"),
+    ("executions", "starter_task", "INTEGER"),
 ];
 
 /// An alias' routing is JSON as the API shows it.
@@ -24,6 +27,8 @@ const TABLES: &str = "
     DROP INDEX IF EXISTS executions_by_machine;
     CREATE INDEX IF NOT EXISTS executions_by_time
         ON executions (machine, coalesce(ended, redriven, started), id);
+    CREATE INDEX IF NOT EXISTS latest ON executions (id, status) WHERE instr(machine, '/') = 0;
+    CREATE INDEX IF NOT EXISTS latest_of_machine ON executions (machine, id, status);
     CREATE TABLE IF NOT EXISTS versions (
         arn TEXT PRIMARY KEY,
         machine TEXT NOT NULL,
