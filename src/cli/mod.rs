@@ -13,6 +13,7 @@ mod local;
 mod operate;
 mod pending;
 mod serve;
+mod start;
 mod system;
 mod terminal;
 
@@ -58,6 +59,8 @@ enum Command {
     Resend(operate::Resend),
     /// Take up a parked callback again, after its cause is mended
     Retry(operate::Retry),
+    /// Start a workflow, once for each key of yours
+    Start(start::Start),
     /// Make keys
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -113,6 +116,7 @@ impl Cli {
                 Command::Complete(complete) => Box::pin(complete.run()).await,
                 Command::Resend(resend) => Box::pin(resend.run()).await,
                 Command::Retry(retry) => Box::pin(retry.run()).await,
+                Command::Start(start) => Box::pin(start.run()).await,
                 Command::Keys(keys) => keys.run(),
             }
         });

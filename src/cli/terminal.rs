@@ -35,6 +35,11 @@ pub(crate) fn styled(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
+/// Prints on standard error what isn't part of the answer.
+pub(crate) fn note(line: &str) {
+    anstream::eprintln!("{}", styled(FAINT, line));
+}
+
 /// Prints what went wrong, on standard error.
 pub(crate) fn complain(message: &str) {
     anstream::eprintln!("{} {message}", styled(BAD, "error:"));

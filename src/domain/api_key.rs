@@ -19,11 +19,17 @@ pub enum Scope {
     /// Complete, withdraw, mail again, retry.
     #[serde(rename = "requests:operate")]
     Operate,
+    /// Start workflows.
+    #[serde(rename = "executions:start")]
+    Start,
+    /// See how workflows have ended, and with what.
+    #[serde(rename = "executions:read")]
+    Follow,
 }
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Write, Self::Read, Self::Operate];
+    pub const ALL: [Self; 5] = [Self::Write, Self::Read, Self::Operate, Self::Start, Self::Follow];
 
     /// As it is written in the configuration: `requests:write`.
     pub fn name(self) -> &'static str {
@@ -31,6 +37,8 @@ impl Scope {
             Self::Write => "requests:write",
             Self::Read => "requests:read",
             Self::Operate => "requests:operate",
+            Self::Start => "executions:start",
+            Self::Follow => "executions:read",
         }
     }
 
