@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// Columns that older files don't have: table, column, declaration.
-const COLUMNS: [(&str, &str, &str); 12] = [
+const COLUMNS: [(&str, &str, &str); 14] = [
     // The number of the last version published.
     ("machines", "versions", "INTEGER NOT NULL DEFAULT 0"),
     // What CreateStateMachine was asked for beside the machine itself, for its idempotency.
@@ -20,6 +20,8 @@ const COLUMNS: [(&str, &str, &str); 12] = [
     // The execution and the task that began it.
     ("executions", "starter", "INTEGER"),
     ("executions", "starter_task", "INTEGER"),
+    ("map_runs", "redrives", "INTEGER NOT NULL DEFAULT 0"),
+    ("map_runs", "redriven", "INTEGER"),
 ];
 
 /// An alias' routing is JSON as the API shows it.

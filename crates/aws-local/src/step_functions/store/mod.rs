@@ -5,6 +5,7 @@ pub(super) mod aliases;
 pub(super) mod executions;
 mod later;
 pub(super) mod machines;
+pub(super) mod map_redrives;
 pub(super) mod map_runs;
 pub(super) mod tags;
 pub(super) mod versions;
