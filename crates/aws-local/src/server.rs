@@ -1,4 +1,4 @@
-//! The loopback port: the AWS APIs for programs, the mailbox for a browser.
+//! The loopback port: the AWS APIs for programs, the mailbox and the executions for a browser.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use axum::body::{Body, to_bytes};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 
-use crate::Inner;
 use crate::mailbox::pages;
+use crate::{Inner, console};
 
 /// The largest request body, in bytes: SES takes mails of 40 MB, which base64 makes longer.
 const BODY: usize = 64 * 1024 * 1024;
@@ -41,14 +41,24 @@ pub(crate) async fn respond(inner: &Arc<Inner>, request: Request<Bytes>) -> Resp
         );
     }
     let path = request.uri().path();
-    // A signed request means S3 or another API of AWS, whatever its path.
-    if pages::owns(path)
-        && request.method() != Method::POST
-        && !request.headers().contains_key(header::AUTHORIZATION)
-    {
+    if is_for_aws(&request) {
+        return inner.handle(request).await;
+    }
+    if pages::owns(path) && request.method() != Method::POST {
         return pages::respond(&inner.mailbox, &request).await;
     }
+    if console::owns(&request) {
+        return console::respond(inner, request).await;
+    }
     inner.handle(request).await
+}
+
+/// Whether it is signed, in its headers or in its address: then it means S3 or another API of AWS, whatever its path.
+fn is_for_aws(request: &Request<Bytes>) -> bool {
+    let signed_address = |query: &str| query.contains("X-Amz-") || query.contains("AWSAccessKeyId=");
+    request.headers().contains_key(header::AUTHORIZATION)
+        || request.headers().contains_key("x-amz-target")
+        || request.uri().query().is_some_and(signed_address)
 }
 
 /// Whether the Host is this machine. A website can point a name of its own at 127.0.0.1 and have a visitor's

@@ -46,7 +46,7 @@ fn the_run_that_failed_goes_on() {
             json!({"mapRunArn": run.arn, "redriveCount": count})
         );
         assert_eq!(event["previousEventId"], before + 1);
-        assert_eq!(driver.execution.open_map_runs(), [run.clone()]);
+        assert_eq!(driver.execution.open_map_runs(), driver.map_runs);
         assert_eq!(driver.redriven.len(), count);
         driver.restart();
     }
@@ -143,7 +143,7 @@ fn of_several_runs_the_latest_goes_on() {
     let second = driver.map_runs[1].arn.clone();
     fail(&mut driver, &second, "Mine");
     driver.redrive();
-    assert_eq!(driver.redriven, [second.clone()]);
+    assert_eq!(driver.redriven, std::slice::from_ref(&second));
     // Its retries begin anew, with runs of their own.
     fail(&mut driver, &second, "Mine");
     driver.pass(1);

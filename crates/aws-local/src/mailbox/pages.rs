@@ -47,7 +47,7 @@ struct MissingPage {}
 
 /// Whether the mailbox answers requests for `path`.
 pub(crate) fn owns(path: &str) -> bool {
-    path == "/" || path == "/mailbox" || path == "/mailbox.json" || path.starts_with("/mailbox/")
+    path == "/mailbox" || path == "/mailbox.json" || path.starts_with("/mailbox/")
 }
 
 /// Answers a request for one of the mailbox's pages.
@@ -74,7 +74,6 @@ pub(crate) async fn respond(mailbox: &Mailbox, request: &Request<Bytes>) -> Resp
     let rest: Vec<String> = path.split('/').skip(2).map(percent_decoded).collect();
     let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
     let answer = match rest.as_slice() {
-        [] if path.is_empty() => Ok(moved("/mailbox")),
         [] => list(mailbox, None, json).await,
         ["style.css"] => Ok(typed("text/css; charset=utf-8", STYLE.to_owned())),
         ["messages", id] => one(mailbox, id, json).await,
@@ -180,16 +179,8 @@ fn as_json(value: &Value) -> Response<Bytes> {
     typed("application/json", value.to_string())
 }
 
-fn moved(to: &'static str) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::new());
-    *response.status_mut() = StatusCode::SEE_OTHER;
-    response
-        .headers_mut()
-        .insert(header::LOCATION, HeaderValue::from_static(to));
-    response
-}
-
-fn typed(kind: &'static str, body: String) -> Response<Bytes> {
+/// An answer that nobody keeps.
+pub(crate) fn typed(kind: &'static str, body: String) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(body));
     for (name, value) in [
         (header::CONTENT_TYPE, kind),
@@ -309,7 +300,6 @@ mod tests {
             .body(Bytes::new());
         let response = crate::server::respond(&aws.inner, request.expect("a request")).await;
         assert_eq!(response.status(), 405);
-        assert_eq!(get(&aws, "/", "text/html").await.0, 303);
     }
 
     #[test]

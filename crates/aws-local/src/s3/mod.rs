@@ -37,7 +37,7 @@ use crate::error::{Answer, AwsError};
 use crate::source::Source;
 use crate::store::Store;
 
-pub(crate) use route::{Operation, S3Call, is_signed_for_s3, may_be_anonymous, read};
+pub(crate) use route::{Operation, S3Call, is_signed_for_s3, may_be_anonymous, names_a_bucket, read};
 pub(crate) use xml::escaped;
 
 use route::Query;

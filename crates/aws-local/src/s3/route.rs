@@ -198,6 +198,11 @@ fn address(request: &Request<Bytes>) -> (String, String) {
     }
 }
 
+/// Whether the host's name is a bucket's, as with virtual-hosted addresses.
+pub(crate) fn names_a_bucket(request: &Request<Bytes>) -> bool {
+    crate::dispatch::host(request).and_then(bucket_of_host).is_some()
+}
+
 /// The bucket in `bucket.s3.eu-central-1.amazonaws.com`, `bucket.s3.localhost` or `bucket.localhost`.
 fn bucket_of_host(host: &str) -> Option<String> {
     let host = host.split(':').next()?.to_ascii_lowercase();

@@ -162,6 +162,7 @@ impl Engine {
             self.release(id, &slot, live);
             return Ok(Err(other));
         }
+        self.announce(&execution, None, &step.entries);
         self.go_on(id, &execution, asked);
         *live = Some(Live { execution, steps: 1 });
         self.release(id, &slot, live);
@@ -199,6 +200,7 @@ impl Engine {
             None => self.load(id).await?,
         };
         let now = self.source.now();
+        let before = self.about_to(&execution, &happened);
         let mut step = execution.handle(happened, now, &mut self.random());
         let refused = step.refused;
         self.end_if_deleting(&mut execution, &mut step, now);
@@ -211,6 +213,7 @@ impl Engine {
                 .await?;
             done = 1;
         }
+        self.announce(&execution, before.as_ref(), &step.entries);
         self.go_on(id, &execution, asked);
         *live = Some(Live {
             execution,

@@ -139,7 +139,7 @@ pub(super) fn role(role: &str) -> Result<(), AwsError> {
     }
 }
 
-pub(super) fn machine_arn(name: &str) -> String {
+pub(crate) fn machine_arn(name: &str) -> String {
     format!("arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{name}")
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use asl::{Command, Definition, Execution, Happened, Identity};
+use asl::{Command, Definition, Entry, Execution, Happened, Identity};
 use tokio::sync::Notify;
 
 use super::super::engine::{Engine, Live, Slot};
@@ -30,6 +30,7 @@ struct Begun {
     execution: Execution,
     /// With the step that is to be written.
     steps: i64,
+    entries: Vec<Entry>,
     asked: Vec<Command>,
 }
 
@@ -179,6 +180,7 @@ impl Engine {
             id: row.id,
             execution,
             steps: 1,
+            entries: step.entries,
             asked,
         };
         Ok((begun, progress))
@@ -201,6 +203,7 @@ impl Engine {
             id,
             execution,
             steps: steps + 1,
+            entries: step.entries,
             asked,
         };
         Ok((begun, progress))
@@ -246,9 +249,11 @@ impl Engine {
                 id,
                 execution,
                 steps,
+                entries,
                 asked,
             } = child;
             if written.is_ok() {
+                self.announce(&execution, None, &entries);
                 self.go_on(id, &execution, asked);
                 *place = Some(Live { execution, steps });
             } else {
@@ -287,7 +292,7 @@ fn processor(whole: &asl::Definition, record: &Record) -> Result<asl::Definition
 }
 
 /// The ARN and name of a child's machine, the parent's with the Map's label.
-pub(super) fn child_machine(parent: &str, label: &str) -> (String, String) {
+pub(in crate::step_functions) fn child_machine(parent: &str, label: &str) -> (String, String) {
     let name = parent.rsplit(':').next().unwrap_or_default();
     let name = name.split('/').next().unwrap_or_default();
     let name = format!("{name}/{label}");

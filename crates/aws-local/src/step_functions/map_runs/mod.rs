@@ -24,7 +24,7 @@ use super::engine::{AGAIN, Engine};
 use super::store::map_redrives;
 use super::store::map_runs::{self as kept, Change, Count};
 use crate::error::AwsError;
-use children::child_machine;
+pub(super) use children::child_machine;
 
 /// As many children run at once where the definition leaves it open: AWS's own limit.
 /// <https://docs.aws.amazon.com/step-functions/latest/dg/state-map-distributed.html>

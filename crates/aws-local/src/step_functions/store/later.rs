@@ -29,6 +29,8 @@ const TABLES: &str = "
     DROP INDEX IF EXISTS executions_by_machine;
     CREATE INDEX IF NOT EXISTS executions_by_time
         ON executions (machine, coalesce(ended, redriven, started), id);
+    CREATE INDEX IF NOT EXISTS latest ON executions (id, status) WHERE instr(machine, '/') = 0;
+    CREATE INDEX IF NOT EXISTS latest_of_machine ON executions (machine, id, status);
     CREATE TABLE IF NOT EXISTS versions (
         arn TEXT PRIMARY KEY,
         machine TEXT NOT NULL,

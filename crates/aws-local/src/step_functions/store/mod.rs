@@ -4,6 +4,7 @@ pub(super) mod activities;
 pub(super) mod aliases;
 pub(super) mod executions;
 mod later;
+pub(super) mod latest;
 pub(super) mod machines;
 pub(super) mod map_redrives;
 pub(super) mod map_runs;
