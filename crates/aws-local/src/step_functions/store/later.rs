@@ -88,7 +88,8 @@ mod tests {
     #[test]
     fn an_older_file_gets_what_it_lacks_and_keeps_what_it_has() {
         let file = Connection::open_in_memory().expect("a database");
-        file.execute_batch(super::super::SCHEMA).expect("the first shape");
+        let first = [super::super::SCHEMA, super::super::map_runs::SCHEMA].concat();
+        file.execute_batch(&first).expect("the first shape");
         file.execute(
             "INSERT INTO executions (arn, machine, name, revision, status, started, input, calls, steps)
              VALUES ('a', 'm', 'n', 1, 'RUNNING', 7, '{}', 0, 1)",
