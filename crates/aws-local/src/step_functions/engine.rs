@@ -276,6 +276,7 @@ impl Engine {
                 // Timers and Map Runs are taken from what the execution says of itself.
                 Command::SetTimer { .. }
                 | Command::StartMapRun(_)
+                | Command::RedriveMapRun { .. }
                 | Command::CancelMapRun { .. }
                 | Command::Finish => {}
             }

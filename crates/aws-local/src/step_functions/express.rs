@@ -163,6 +163,7 @@ impl Tasks {
                 // Definitions with distributed Maps are refused for Express machines.
                 Command::SetTimer { .. }
                 | Command::StartMapRun(_)
+                | Command::RedriveMapRun { .. }
                 | Command::CancelMapRun { .. }
                 | Command::Finish => {}
             }
