@@ -93,6 +93,7 @@ impl Embedded {
         let aws = AwsLocal::start(options)
             .await
             .map_err(|error| Failure::failed(error.to_string()))?;
+        aws.served_at(&endpoint);
         let sdk = embedded_aws(aws.http_client(), aws_local::REGION, &clock);
         let Keys {
             master,
