@@ -2,6 +2,7 @@
 //! the HTTP client of its SDKs leads to the embedded AWS.
 
 use super::Failure;
+use super::approvals::approvals;
 use super::system::{fill_random, system_clock};
 use crate::app::{App, embedded_aws};
 use crate::config::Config;
@@ -14,7 +15,7 @@ use aws_local::{AwsLocal, FunctionError, Options};
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -68,11 +69,13 @@ impl Embedded {
         let random = Random::new(fill_random);
         let keys = Keys::load(start.data.as_deref(), &random)?;
         let now = clock.clone();
+        let service = Arc::new(OnceLock::new());
         let options = Options {
             data: start.data.map(|folder| folder.join("aws")),
             clock: Arc::new(move || now.now()),
             randomness: Arc::new(fill_random),
             http_tasks: Vec::new(),
+            approvals: Some(approvals(Arc::clone(&service))),
         };
         let aws = AwsLocal::start(options)
             .await
@@ -82,6 +85,8 @@ impl Embedded {
 
         let app = App::new(config(&pages, keys), &sdk, clock.clone(), random);
         let flow = app.flow();
+        // Set once: it was made a moment ago.
+        let _ = service.set(Arc::clone(&flow));
         flow.store
             .create_table()
             .await
