@@ -11,6 +11,8 @@
 //! 4. which speaks to AWS through [`store`], [`mail`] and [`step_functions`];
 //! 5. and asks [`domain`], which knows the rules and does no I/O.
 //!
+//! Beside that way stands [`lint`], which reads state machines before anything of them runs.
+//!
 //! Imports point only downwards in that list; `docs/ARCHITECTURE.md` walks one approval through the code.
 
 pub mod app;
@@ -18,7 +20,10 @@ pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod flow;
+pub mod lint;
 pub mod mail;
+#[cfg(feature = "local")]
+pub mod samples;
 pub mod step_functions;
 pub mod store;
 pub mod web;

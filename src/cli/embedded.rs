@@ -9,10 +9,10 @@ use crate::config::Config;
 use crate::domain::keys::MasterKey;
 use crate::domain::signer::Person;
 use crate::flow::{Clock, Flow, Random};
+use crate::samples;
 use crate::web::intake::{Function, direct_invoke};
 use aws_config::SdkConfig;
 use aws_local::{AwsLocal, FunctionError, Options};
-use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -200,10 +200,11 @@ async fn prepare_mail(sdk: &SdkConfig) -> Result<(), Failure> {
 }
 
 fn register_functions(aws: &AwsLocal, flow: &Arc<Flow>) {
-    aws.register_function(
-        SIGN_DOCUMENT,
-        aws_local::function(|invocation| sign_document(invocation.payload)),
-    );
+    for name in samples::NAMES {
+        if let Some(function) = samples::builtin(name) {
+            aws.register_function(name, function);
+        }
+    }
     for (name, function) in [(INTAKE, Function::Intake), (OPERATIONS, Function::Operations)] {
         let flow = Arc::clone(flow);
         aws.register_function(
@@ -217,23 +218,6 @@ fn register_functions(aws: &AwsLocal, flow: &Arc<Flow>) {
                 }
             }),
         );
-    }
-}
-
-/// Alice's part: signs after a second, as the sample's function does on AWS.
-async fn sign_document(event: Value) -> Result<Value, FunctionError> {
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let text = |name: &str| match &event[name] {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    };
-    match (text("signer"), text("documentId")) {
-        (Some(signer), Some(document)) => Ok(json!({"result": format!("{signer} signed {document}")})),
-        _ => Err(FunctionError::new(
-            "InvalidDocument",
-            "the event needs signer and documentId",
-        )),
     }
 }
 

@@ -14,19 +14,22 @@ use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 const ORDER: &[&[&str]] = &[
     &["main", "lib"],
     &["cli"],
-    &["app"],
+    &["app", "samples"],
     &["config"],
     &["web", "worker"],
     &["flow"],
-    &["store", "mail", "step_functions"],
+    &["store", "mail", "step_functions", "lint"],
     &["domain"],
 ];
 
 /// Who may name the configuration. All others are given what they need from it.
 const CONFIG_READERS: &[&str] = &["main", "lib", "cli", "app"];
 
-/// The libraries that only the command line may put to work.
-const EMBEDDED: &[&str] = &["aws_local", "asl"];
+/// Who may put the embedded AWS and its interpreter to work, each library with its own.
+const EMBEDDED: &[(&str, &[&str])] = &[
+    ("aws_local", &["main", "cli", "samples"]),
+    ("asl", &["main", "cli", "lint"]),
+];
 
 /// A file longer than this has two subjects.
 const LONGEST_FILE: usize = 450;
@@ -164,7 +167,7 @@ fn collect(tokens: TokenStream, depth: usize, names: &mut Names) {
             TokenTree::Ident(word) => {
                 let word_text = word.to_string();
                 let starts_path = !(at >= 2 && is_path_separator(&tokens, at - 2));
-                if starts_path && EMBEDDED.contains(&word_text.as_str()) {
+                if starts_path && EMBEDDED.iter().any(|(library, _)| *library == word_text) {
                     let imported = at >= 1
                         && matches!(&tokens[at - 1], TokenTree::Ident(before) if before == "use" || before == "crate");
                     if is_path_separator(&tokens, at + 1) || imported {
@@ -222,11 +225,16 @@ fn objections(file: &Path, source: &str) -> Vec<String> {
             }
         }
     }
-    if !matches!(from, "main" | "cli") {
-        for (library, line) in &names.embedded {
+    for (library, line) in &names.embedded {
+        let allowed = EMBEDDED
+            .iter()
+            .find(|(name, _)| name == library)
+            .map_or(&[][..], |(_, who)| who);
+        if !allowed.contains(&from) {
             all.push(format!(
-                "{}:{line}: `{library}` is named outside main and cli",
-                file.display()
+                "{}:{line}: only {} may name `{library}`",
+                file.display(),
+                allowed.join(", ")
             ));
         }
     }
@@ -454,17 +462,27 @@ fn wrong_imports_are_found_however_they_are_written() {
         (
             "src/app.rs",
             "use aws_local::Server;",
-            "`aws_local` is named outside main and cli",
+            "only main, cli, samples may name `aws_local`",
         ),
         (
             "src/app.rs",
             "extern crate aws_local;",
-            "`aws_local` is named outside main and cli",
+            "only main, cli, samples may name `aws_local`",
         ),
         (
             "src/flow/open.rs",
             "fn f() { asl::parse() }",
-            "`asl` is named outside main and cli",
+            "only main, cli, lint may name `asl`",
+        ),
+        (
+            "src/lint/rules.rs",
+            "use aws_local::Options;",
+            "only main, cli, samples may name `aws_local`",
+        ),
+        (
+            "src/lint/rules.rs",
+            "use crate::flow::open;",
+            "`lint` may not name `flow`",
         ),
         ("src/flow/open.rs", "fn f( {", "src/flow/open.rs: "),
     ] {
@@ -509,6 +527,10 @@ fn right_imports_pass() {
             "use data_encoding::asl; struct asl; fn f(asl: u8) -> u8 { asl }",
         ),
         ("src/domain/ids.rs", "pub(crate) fn f() {}"),
+        (
+            "src/lint/rules.rs",
+            "use asl::Definition; use crate::domain::request;",
+        ),
     ] {
         assert_eq!(verdict(file, source), "", "{file}: {source}");
     }

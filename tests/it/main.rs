@@ -16,3 +16,4 @@ mod operating;
 mod secrets;
 mod serve;
 mod signing;
+mod workflows;

@@ -7,14 +7,8 @@ use std::time::Duration;
 
 /// The sample's own definition, with Alice's function beside ours.
 async fn start_document_signing(harness: &Harness, timeout: u32) -> String {
-    harness.aws.register_function(
-        "sign-document",
-        aws_local::function(|invocation| async move {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            let text = |name: &str| invocation.payload[name].as_str().unwrap().to_owned();
-            Ok(json!({"result": format!("{} signed {}", text("signer"), text("documentId"))}))
-        }),
-    );
+    let alice = countersign::samples::builtin("sign-document").expect("it is one");
+    harness.aws.register_function("sign-document", alice);
     let definition = include_str!("../../infra/workflows/document-signing.asl.json")
         .replace("${TimeoutSeconds}", &timeout.to_string())
         .replace(

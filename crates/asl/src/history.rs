@@ -41,6 +41,12 @@ pub fn history<'a>(
         .filter_map(move |entry| history_event(entry, include_data))
 }
 
+/// The name of an event's type in the history, such as `TaskStateEntered`. What the history does not show has a name
+/// all the same.
+pub fn event_type(event: &Event) -> String {
+    describe(event, false).0
+}
+
 type Details = Option<(String, Map<String, Value>)>;
 
 /// Builds one event's details, field by field.

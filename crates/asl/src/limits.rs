@@ -51,16 +51,21 @@ pub(crate) fn shallow(value: &Value, state: &str) -> Result<(), Failure> {
 pub(crate) fn pass(value: Value, state: &str) -> Result<Value, Failure> {
     shallow(&value, state)?;
     if bytes_exceed(&value) {
-        let cause = format!(
-            "The state/task '{state}' returned a result with a size exceeding the maximum number of bytes service limit."
-        );
-        return Err(Failure {
-            error: Some("States.DataLimitExceeded".into()),
-            cause: Some(cause),
-            also: None,
-        });
+        return Err(too_large(state));
     }
     Ok(value)
+}
+
+/// What `state` fails with when its data is too large.
+pub(crate) fn too_large(state: &str) -> Failure {
+    let cause = format!(
+        "The state/task '{state}' returned a result with a size exceeding the maximum number of bytes service limit."
+    );
+    Failure {
+        error: Some("States.DataLimitExceeded".into()),
+        cause: Some(cause),
+        also: None,
+    }
 }
 
 fn depth_exceeds(value: &Value, limit: usize) -> bool {

@@ -4,6 +4,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::journal::Failure;
+use crate::limits;
+
 /// A Map Run: for every item, or batch of items, a child execution of the Map's processor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MapRun {
@@ -150,9 +153,11 @@ pub struct Export {
 /// Puts items together to the inputs of children.
 #[derive(Debug)]
 pub struct Batching<'b> {
+    /// The Map state's name.
+    state: &'b str,
     batch: Option<&'b Batch>,
     items: Vec<Value>,
-    /// Of the JSON that [`Batching::items`] make, with the rest of the batch.
+    /// Of the JSON of a batch with the [`Batching::items`].
     bytes: usize,
     /// Of the JSON of a batch without items.
     empty: usize,
@@ -168,40 +173,53 @@ pub struct Child {
 }
 
 impl<'b> Batching<'b> {
-    /// By the run's [`Batch`]; without one every item is a child's input.
-    pub fn new(batch: Option<&'b Batch>) -> Self {
+    /// By the run's [`Batch`]; without one every item is a child's input. `state` is the Map's name.
+    pub fn new(batch: Option<&'b Batch>, state: &'b str) -> Self {
+        let empty = batch.map_or(0, |batch| limits::bytes(&batch.wrap(Vec::new())));
         Self {
+            state,
             batch,
             items: Vec::new(),
-            bytes: 0,
-            empty: batch.map_or(0, |batch| batch.wrap(Vec::new()).to_string().len()),
+            bytes: empty,
+            empty,
         }
     }
 
     /// Takes an item, as [`Selecting::select`](crate::Selecting::select) made it. Answers with the child before it,
-    /// when that one is full. An item that is larger than a batch may be stands alone.
-    pub fn push(&mut self, item: Value) -> Option<Child> {
+    /// when that one is full: by the batch's own limits, or as it would be more than 262,144 bytes of JSON, which no
+    /// execution begins with. An item that is larger than the state lets a batch be stands alone; one that no
+    /// execution can begin with fails the run with `States.DataLimitExceeded`.
+    /// <https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itembatcher.html>
+    pub fn push(&mut self, item: Value) -> Result<Option<Child>, Failure> {
         let Some(batch) = self.batch else {
-            return Some(Child {
+            return Ok(Some(Child {
                 input: item,
                 items: 1,
-            });
+            }));
         };
-        let bytes = item.to_string().len() + 1;
-        let over = |limit: Option<u64>, size: usize| limit.is_some_and(|limit| size as u64 > limit);
+        let bytes = limits::bytes(&item);
+        let with_it = self.bytes + 1 + bytes;
+        let most = batch.bytes.map_or(limits::MOST_BYTES, |most| {
+            usize::try_from(most)
+                .unwrap_or(usize::MAX)
+                .min(limits::MOST_BYTES)
+        });
         let full = !self.items.is_empty()
-            && (over(batch.items, self.items.len() + 1)
-                || over(batch.bytes, self.bytes + bytes + self.empty));
+            && (with_it > most || batch.items.is_some_and(|most| self.items.len() as u64 >= most));
         let before = if full { self.finish() } else { None };
-        self.bytes += bytes;
+        // Between two items is a comma.
+        self.bytes += bytes + usize::from(!self.items.is_empty());
+        if self.bytes > limits::MOST_BYTES {
+            return Err(limits::too_large(self.state));
+        }
         self.items.push(item);
-        before
+        Ok(before)
     }
 
     /// The last child; `None` when there are no items left.
     pub fn finish(&mut self) -> Option<Child> {
         let items = std::mem::take(&mut self.items);
-        self.bytes = 0;
+        self.bytes = self.empty;
         let batch = self.batch.filter(|_| !items.is_empty())?;
         Some(Child {
             items: items.len() as u64,
@@ -225,30 +243,55 @@ mod tests {
     use super::*;
 
     fn sizes(batch: &Batch, items: &[Value]) -> Vec<u64> {
-        let mut batching = Batching::new(Some(batch));
+        let mut batching = Batching::new(Some(batch), "M");
         let full: Vec<Child> = items
             .iter()
-            .filter_map(|item| batching.push(item.clone()))
+            .filter_map(|item| batching.push(item.clone()).unwrap())
             .collect();
         let all = full.into_iter().chain(batching.finish());
         all.map(|child| child.items).collect()
     }
 
-    #[test]
-    fn a_batch_is_full_by_items_or_by_bytes() {
-        let by = |items, bytes| Batch {
+    fn by(items: Option<u64>, bytes: Option<u64>) -> Batch {
+        Batch {
             items,
             bytes,
             input: None,
-        };
+        }
+    }
+
+    #[test]
+    fn a_batch_is_full_by_items_or_by_bytes() {
         let items: Vec<Value> = (0..5).map(|_| "x".repeat(10).into()).collect();
         assert_eq!(sizes(&by(Some(2), None), &items), [2, 2, 1]);
-        // {"Items":["…","…"]} is 12 bytes and 13 for each but the last, which has no comma.
-        assert_eq!(sizes(&by(None, Some(38)), &items), [2, 2, 1]);
-        assert_eq!(sizes(&by(None, Some(37)), &items), [1; 5]);
+        // {"Items":["…","…"]} is 12 bytes, 12 for each and a comma.
+        assert_eq!(sizes(&by(None, Some(37)), &items), [2, 2, 1]);
+        assert_eq!(sizes(&by(None, Some(36)), &items), [1; 5]);
         assert_eq!(sizes(&by(Some(3), Some(1)), &items), [1; 5]);
         assert_eq!(sizes(&by(None, None), &items), [5]);
         assert_eq!(sizes(&by(Some(2), None), &[]), [0; 0]);
+    }
+
+    #[test]
+    fn a_batch_is_never_more_than_an_execution_begins_with() {
+        // Two of these with the rest of their batch are exactly as much as may be.
+        let half = limits::MOST_BYTES / 2 - 6;
+        let mut items: Vec<Value> = vec!["x".repeat(half - 2).into(), "x".repeat(half - 3).into()];
+        assert_eq!(sizes(&by(Some(10), None), &items), [2]);
+        assert_eq!(sizes(&by(None, Some(1_000_000)), &items), [2]);
+        items.push(json!(1));
+        assert_eq!(sizes(&by(Some(10), None), &items), [2, 1]);
+        items[1] = "x".repeat(half - 2).into();
+        assert_eq!(sizes(&by(Some(10), None), &items), [1, 2]);
+
+        let batch = by(Some(1), None);
+        let mut batching = Batching::new(Some(&batch), "M");
+        assert!(batching.push("x".repeat(limits::MOST_BYTES - 14).into()).is_ok());
+        let failure = batching.push("x".repeat(limits::MOST_BYTES - 13).into());
+        assert_eq!(
+            failure.unwrap_err().error.as_deref(),
+            Some("States.DataLimitExceeded")
+        );
     }
 
     #[test]
@@ -258,8 +301,8 @@ mod tests {
             bytes: None,
             input: Some(json!({"a": 1})),
         };
-        let mut batching = Batching::new(Some(&batch));
-        assert_eq!(batching.push(json!(7)), None);
+        let mut batching = Batching::new(Some(&batch), "M");
+        assert_eq!(batching.push(json!(7)), Ok(None));
         let child = batching.finish().unwrap();
         assert_eq!(child.input.to_string(), r#"{"BatchInput":{"a":1},"Items":[7]}"#);
         assert_eq!(batching.finish(), None);

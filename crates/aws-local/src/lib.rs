@@ -42,6 +42,7 @@ mod dynamodb;
 mod error;
 mod events;
 mod flush;
+mod happening;
 mod lambda;
 mod mailbox;
 mod s3;
@@ -63,6 +64,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use bytes::Bytes;
 
+pub use happening::{ExecutionEvent, ExecutionName, Happening};
 pub use lambda::{Function, FunctionError, FunctionFuture, Invocation, function};
 pub use mailbox::{Attachment, Mail};
 pub use source::{Clock, Randomness};
@@ -73,6 +75,7 @@ use dispatch::Call;
 use dynamodb::DynamoDb;
 use error::{AwsError, Protocol};
 use events::Events;
+use happening::Listeners;
 use lambda::Lambda;
 use mailbox::Mailbox;
 use s3::S3;
@@ -187,6 +190,7 @@ struct Inner {
     dynamodb: Arc<DynamoDb>,
     events: Arc<Events>,
     lambda: Arc<Lambda>,
+    listeners: Arc<Listeners>,
     mailbox: Arc<Mailbox>,
     s3: Arc<S3>,
     ses: Arc<Ses>,
@@ -224,6 +228,7 @@ impl AwsLocal {
         let dynamodb = Arc::new(DynamoDb::open(place.clone(), &source.clock)?);
         let events = Arc::new(Events::open(place.clone(), source.clone())?);
         let lambda = Arc::new(Lambda::new(Arc::clone(&tasks)));
+        let listeners = Arc::new(Listeners::default());
         let mailbox = Arc::new(Mailbox::open(place.clone())?);
         let s3 = Arc::new(S3::open(place.clone(), source.clone())?);
         let ses = Arc::new(Ses::new(source.clone(), Arc::clone(&mailbox)));
@@ -239,6 +244,7 @@ impl AwsLocal {
                 ses: Arc::clone(&ses),
                 events: Arc::clone(&events),
                 http: Allowed::new(&options.http_tasks),
+                listeners: Arc::clone(&listeners),
             },
             Arc::clone(&tasks),
         )
@@ -249,6 +255,7 @@ impl AwsLocal {
                 dynamodb,
                 events,
                 lambda,
+                listeners,
                 mailbox,
                 s3,
                 ses,
@@ -312,6 +319,13 @@ impl AwsLocal {
     /// The events that were put to EventBridge, oldest first, as a rule's target would get them; the last 10,000.
     pub async fn events(&self) -> Vec<serde_json::Value> {
         self.inner.events.all().await.unwrap_or_default()
+    }
+
+    /// Tells from now on what happens in executions, as soon as it is durable, with nothing left out: of Express
+    /// executions too. Whoever falls behind by more than a few thousand is told how many they missed
+    /// ([`RecvError::Lagged`](tokio::sync::broadcast::error::RecvError::Lagged)); the engine waits for nobody.
+    pub fn subscribe(&self) -> tokio::sync::broadcast::Receiver<Happening> {
+        self.inner.listeners.subscribe()
     }
 
     /// What is still going on, for a harness that wants to see that nothing is left.

@@ -1,6 +1,6 @@
 //! Reading machines: the definition itself and the branches inside it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -35,7 +35,7 @@ pub(super) fn definition(text: &str, kind: MachineType) -> Result<Definition, In
         language: Language::default(),
     };
     let timeout_seconds = root(&value, &mut reading, &mut findings);
-    scopes::check(&value, "", &BTreeSet::new(), &mut findings);
+    scopes::check(&value, &mut findings);
     findings.verdict(Some(Definition {
         timeout_seconds,
         references: scopes::references(&value),

@@ -1,7 +1,7 @@
 //! The variables of a definition as a whole: who assigns them, and who refers to them.
 //!
 //! Each machine inside a machine has a scope of its own. It may read what the scopes around it assign, and may not
-//! assign under the same name.
+//! assign under the same name. The processor of a distributed Map stands alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,13 +43,35 @@ fn assigned(assign: &Value) -> impl Iterator<Item = (&str, &String)> {
     names.map(|field| (field.strip_suffix(".$").unwrap_or(field), field))
 }
 
-/// Refuses what is assigned under a name that a scope around it assigns too.
-pub(super) fn check(machine: &Value, location: &str, outer: &BTreeSet<&str>, findings: &mut Findings) {
+/// What a machine finds of the variables that the machines around it assign.
+#[derive(Clone, Default)]
+struct Around<'d> {
+    /// May be read here, and may not be assigned.
+    outer: BTreeSet<&'d str>,
+    /// Those around the executions of a distributed Map, where they can't be read.
+    /// <https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html>
+    beyond: BTreeSet<&'d str>,
+}
+
+/// Refuses what is assigned under a name that a scope around it assigns too, and what is read from within a distributed
+/// Map though only a scope around the Map assigns it.
+pub(super) fn check(root: &Value, findings: &mut Findings) {
+    let jsonata = root["QueryLanguage"] == "JSONata";
+    check_machine(root, "", jsonata, &Around::default(), findings);
+}
+
+fn check_machine(
+    machine: &Value,
+    location: &str,
+    jsonata: bool,
+    around: &Around<'_>,
+    findings: &mut Findings,
+) {
     let mut own = BTreeSet::new();
     for (name, state) in states(machine) {
         for (place, assign) in assigns(state) {
             for (variable, field) in assigned(assign) {
-                if outer.contains(variable) {
+                if around.outer.contains(variable) {
                     let at = format!("{location}/States/{name}{place}/{field}");
                     let message = format!("Variable '{variable}' is already assigned in an outer scope");
                     findings.schema(at, message);
@@ -58,12 +80,31 @@ pub(super) fn check(machine: &Value, location: &str, outer: &BTreeSet<&str>, fin
             }
         }
     }
-    let visible: BTreeSet<&str> = own.union(outer).copied().collect();
+    let visible: BTreeSet<&str> = own.union(&around.outer).copied().collect();
     for (name, state) in states(machine) {
+        of_state(state, jsonata, &mut |variable, place| {
+            if around.beyond.contains(variable) && !visible.contains(variable) {
+                let at = format!("{location}/States/{name}{place}");
+                let message = format!(
+                    "Variable '{variable}' is assigned in an outer scope, to which states in a distributed Map can't refer"
+                );
+                findings.schema(at, message);
+            }
+        });
         for (place, inner, apart) in machines(state) {
             let location = format!("{location}/States/{name}{place}");
-            let outer = if apart { &BTreeSet::new() } else { &visible };
-            check(inner, &location, outer, findings);
+            let within = if apart {
+                Around {
+                    outer: BTreeSet::new(),
+                    beyond: visible.union(&around.beyond).copied().collect(),
+                }
+            } else {
+                Around {
+                    outer: visible.clone(),
+                    beyond: around.beyond.clone(),
+                }
+            };
+            check_machine(inner, &location, jsonata, &within, findings);
         }
     }
 }
@@ -78,15 +119,10 @@ pub(super) fn references(root: &Value) -> BTreeMap<String, BTreeSet<String>> {
 
 fn of_machine(machine: &Value, jsonata: bool, references: &mut BTreeMap<String, BTreeSet<String>>) {
     for (name, state) in states(machine) {
-        let language = state
-            .get("QueryLanguage")
-            .map_or(jsonata, |language| language == "JSONata");
         let mut found = BTreeSet::new();
-        for (field, value) in state.as_object().into_iter().flatten() {
-            if !["Branches", "ItemProcessor", "Iterator"].contains(&field.as_str()) {
-                of_field(field, value, language, &mut found);
-            }
-        }
+        of_state(state, jsonata, &mut |variable, _| {
+            found.insert(variable.to_owned());
+        });
         if !found.is_empty() {
             references.insert(name.clone(), found);
         }
@@ -96,32 +132,46 @@ fn of_machine(machine: &Value, jsonata: bool, references: &mut BTreeMap<String, 
     }
 }
 
-fn of_field(field: &str, value: &Value, jsonata: bool, found: &mut BTreeSet<String>) {
+/// Tells every variable that a state itself refers to, with the place below the state where it does. `jsonata` is the
+/// machine's language, where the state has none of its own.
+fn of_state(state: &Value, jsonata: bool, found: &mut dyn FnMut(&str, &str)) {
+    let language = state
+        .get("QueryLanguage")
+        .map_or(jsonata, |language| language == "JSONata");
+    for (field, value) in state.as_object().into_iter().flatten() {
+        if !["Branches", "ItemProcessor", "Iterator"].contains(&field.as_str()) {
+            of_field(field, &format!("/{field}"), value, language, found);
+        }
+    }
+}
+
+fn of_field(field: &str, place: &str, value: &Value, jsonata: bool, found: &mut dyn FnMut(&str, &str)) {
     match value {
         Value::String(text) if jsonata => {
             if let Ok(Some(text)) = jsonata::enclosed(text) {
                 let mut problems = Vec::new();
                 let expression =
                     jsonata::Expression::parse(text, jsonata::Available::default(), &mut problems);
-                found.extend(
-                    expression
-                        .iter()
-                        .flat_map(jsonata::Expression::variables)
-                        .map(str::to_owned),
-                );
+                for name in expression.iter().flat_map(jsonata::Expression::variables) {
+                    found(name, place);
+                }
             }
         }
         Value::String(text) if field.ends_with(".$") || field.ends_with("Path") || field == "Variable" => {
             if let Ok(expression) = Expression::parse(text) {
-                expression.variables(&mut |name| {
-                    found.insert(name.to_owned());
-                });
+                expression.variables(&mut |name| found(name, place));
             }
         }
-        Value::Array(items) => items.iter().for_each(|item| of_field("", item, jsonata, found)),
-        Value::Object(map) => map
-            .iter()
-            .for_each(|(name, item)| of_field(name, item, jsonata, found)),
+        Value::Array(items) => {
+            for (n, item) in items.iter().enumerate() {
+                of_field("", &format!("{place}[{n}]"), item, jsonata, found);
+            }
+        }
+        Value::Object(map) => {
+            for (name, item) in map {
+                of_field(name, &format!("{place}/{name}"), item, jsonata, found);
+            }
+        }
         _ => {}
     }
 }

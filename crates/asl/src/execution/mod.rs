@@ -17,6 +17,7 @@ mod iterations;
 mod jsonata;
 mod map_runs;
 mod mapping;
+mod place;
 mod ready;
 mod redrive;
 mod state;

@@ -219,7 +219,11 @@ fn what_comes_of_the_run_is_made_into_output_and_variables() {
 fn children_do_not_see_the_variables_around_the_map() {
     let each = json!({
         "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, "StartAt": "Each",
-        "States": {"Each": {"Type": "Pass", "Output": "{% $exists($outer) %}", "End": true}}
+        "States": {
+            "Each": {"Type": "Pass", "Output": "{% $exists($outer) %}", "Next": "Later"},
+            // Without this the definition is refused.
+            "Later": {"Type": "Pass", "Assign": {"outer": 1}, "End": true}
+        }
     });
     let definition = distributed(&json!({"Items": [1], "ItemProcessor": each}));
     let definition = Definition::parse(&definition.to_string()).unwrap();

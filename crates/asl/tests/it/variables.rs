@@ -104,6 +104,69 @@ fn a_branch_sees_those_around_it_and_keeps_its_own() {
 }
 
 #[test]
+fn a_distributed_map_does_not_see_what_is_assigned_around_it() {
+    let machine = |language: &str, mode: &str, inner: Value| {
+        let processor = |config: Value, states: Value| json!({"ProcessorConfig": config, "StartAt": "I", "States": states});
+        let config = match mode {
+            "DISTRIBUTED" => json!({"Mode": mode, "ExecutionType": "STANDARD"}),
+            _ => json!({"Mode": mode}),
+        };
+        let nested = json!({
+            "I": {"Type": "Map", "Next": "J", "ItemProcessor": {"StartAt": "K", "States": {"K": inner}}},
+            "J": {"Type": "Pass", "Assign": {"mine": 1}, "End": true}
+        });
+        json!({"QueryLanguage": language, "StartAt": "A", "States": {
+            "A": {"Type": "Pass", "Assign": {"theirs": {"a": [1]}}, "Next": "M"},
+            "M": {"Type": "Map", "ItemProcessor": processor(config, nested), "End": true}
+        }})
+    };
+    let pass = |fields: Value| {
+        let mut pass = json!({"Type": "Pass", "End": true});
+        pass.as_object_mut()
+            .unwrap()
+            .extend(fields.as_object().unwrap().clone());
+        pass
+    };
+    for (language, fields, place) in [
+        (
+            "JSONPath",
+            json!({"Parameters": {"x": [{"y.$": "$theirs.a"}]}}),
+            "Parameters/x[0]/y.$",
+        ),
+        (
+            "JSONPath",
+            json!({"Assign": {"z.$": "States.Format('{}', $theirs)"}}),
+            "Assign/z.$",
+        ),
+        (
+            "JSONata",
+            json!({"Output": ["{% $sum($theirs.a) %}"]}),
+            "Output[0]",
+        ),
+    ] {
+        let refused = refusal(&machine(language, "DISTRIBUTED", pass(fields.clone())));
+        let expected = "SCHEMA_VALIDATION_FAILED: Variable 'theirs' is assigned in an outer scope, to which states in a \
+                        distributed Map can't refer at /States/M/ItemProcessor/States/I/ItemProcessor/States/K/";
+        assert_eq!(refused, format!("{expected}{place}"));
+        assert_eq!(refusal(&machine(language, "INLINE", pass(fields))), "accepted");
+    }
+    // Its own variables it sees, under whatever name.
+    let own = pass(json!({"Parameters": {"x.$": "$mine"}}));
+    assert_eq!(refusal(&machine("JSONPath", "DISTRIBUTED", own)), "accepted");
+    let mut shadowed = machine(
+        "JSONPath",
+        "DISTRIBUTED",
+        pass(json!({"Parameters": {"x.$": "$theirs"}})),
+    );
+    shadowed["States"]["M"]["ItemProcessor"]["States"]["J"]["Assign"] = json!({"theirs": 1});
+    assert_eq!(refusal(&shadowed), "accepted");
+    // The Map's own fields stand around its executions.
+    let mut around = machine("JSONPath", "DISTRIBUTED", pass(json!({})));
+    around["States"]["M"]["ItemSelector"] = json!({"x.$": "$theirs"});
+    assert_eq!(refusal(&around), "accepted");
+}
+
+#[test]
 fn names_are_identifiers_and_not_states() {
     let assign = |name: &str| {
         refusal(&json!({"StartAt": "S", "States": {"S": {"Type": "Pass", "Assign": {name: 1}, "End": true}}}))

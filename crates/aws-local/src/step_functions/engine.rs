@@ -106,8 +106,12 @@ impl Engine {
             if let Some(timer) = waiting.timer {
                 self.timers.set_first(waiting.id, timer);
             }
-            if waiting.calls {
-                self.run_again(waiting.id).await?;
+            if waiting.calls
+                && let Err(error) = self.run_again(waiting.id).await
+            {
+                // One that can't be read any more holds up none of the others.
+                let (id, reason) = (waiting.id, error.message());
+                tracing::error!(execution.id = id, error = reason, "an execution can't go on");
             }
         }
         self.resume_nested().await?;
@@ -158,6 +162,7 @@ impl Engine {
             self.release(id, &slot, live);
             return Ok(Err(other));
         }
+        self.announce(&execution, None, &step.entries);
         self.go_on(id, &execution, asked);
         *live = Some(Live { execution, steps: 1 });
         self.release(id, &slot, live);
@@ -195,6 +200,7 @@ impl Engine {
             None => self.load(id).await?,
         };
         let now = self.source.now();
+        let before = self.about_to(&execution, &happened);
         let mut step = execution.handle(happened, now, &mut self.random());
         let refused = step.refused;
         self.end_if_deleting(&mut execution, &mut step, now);
@@ -207,6 +213,7 @@ impl Engine {
                 .await?;
             done = 1;
         }
+        self.announce(&execution, before.as_ref(), &step.entries);
         self.go_on(id, &execution, asked);
         *live = Some(Live {
             execution,

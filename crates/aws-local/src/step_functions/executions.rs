@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::engine::Engine;
 use super::names::{MachineArn, Qualifier, arn, execution_arn, name, no_machine};
 use super::request::{Request, next_token};
-use super::store::executions::{self as kept, Place, Record, Wanted};
+use super::store::executions::{self as kept, Place, Record, Starter, Wanted};
 use super::store::machines::{self, Machine};
 use super::store::{aliases, map_runs, versions};
 use super::{express, input};
@@ -78,6 +78,16 @@ fn chosen(routing: &[aliases::Route], draw: u8) -> String {
 }
 
 pub(super) async fn start(engine: &Arc<Engine>, request: &Request) -> Result<Answer, AwsError> {
+    start_by(engine, request, None).await
+}
+
+/// StartExecution, by a task where `starter` is one: then the execution that this very task began before a crash is
+/// the answer, however it stands meanwhile.
+pub(super) async fn start_by(
+    engine: &Arc<Engine>,
+    request: &Request,
+    starter: Option<Starter>,
+) -> Result<Answer, AwsError> {
     let asked = request.text("name");
     asked.map(name).transpose()?;
     let input = request.text("input").unwrap_or("{}");
@@ -106,11 +116,13 @@ pub(super) async fn start(engine: &Arc<Engine>, request: &Request) -> Result<Ans
         redrives: 0,
         redriven: None,
         redrive_token: None,
+        starter,
     };
     let (arn, started) = (record.arn.clone(), record.started);
     let started = match engine.start(record, origin.role, origin.machine.name).await? {
         Ok(()) => started,
         Err(other) if other.status == "RUNNING" && other.input == input => other.started,
+        Err(other) if starter.is_some() && other.starter == starter => other.started,
         Err(other) => {
             return Err(AwsError::new(
                 "ExecutionAlreadyExists",

@@ -119,7 +119,9 @@ async fn run(engine: &Arc<Engine>, begun: &Begun) -> Result<Status, AwsError> {
     let (mut execution, mut step) = started.map_err(|error| input::invalid(&error))?;
     let end = begun.at.checked_add(LONGEST).unwrap_or(Timestamp::MAX);
     let mut tasks = Tasks::default();
+    let mut before = None;
     loop {
+        engine.announce(&execution, before.as_ref(), &step.entries);
         tasks.take_on(engine, step);
         if *execution.status() != Status::Running {
             return Ok(execution.status().clone());
@@ -131,6 +133,7 @@ async fn run(engine: &Arc<Engine>, begun: &Begun) -> Result<Status, AwsError> {
         if now >= end {
             return Ok(Status::TimedOut);
         }
+        before = engine.about_to(&execution, &happened);
         step = execution.handle(happened, now, &mut engine.random());
     }
 }

@@ -23,6 +23,7 @@ mod runner;
 mod settings;
 mod store;
 mod tagging;
+mod telling;
 mod test_state;
 mod timers;
 mod tokens;

@@ -124,6 +124,7 @@ impl Engine {
         self.store
             .write(move |transaction| kept::append(transaction, &progress))
             .await?;
+        self.announce(&execution, None, &step.entries);
         self.go_on(id, &execution, asked);
         *live = Some(Live {
             execution,

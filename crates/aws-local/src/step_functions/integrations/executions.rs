@@ -7,12 +7,15 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::failure::{Failed, Naming};
-use super::nested::{Link, arn_of_start};
+use super::nested::Link;
 use super::sdk::camel;
 use super::{Integration, as_text, json, metadata};
 use crate::error::AwsError;
-use crate::step_functions::StepFunctions;
 use crate::step_functions::engine::Engine;
+use crate::step_functions::executions::start_by;
+use crate::step_functions::request::Request;
+use crate::step_functions::store::executions::Starter;
+use crate::step_functions::{StepFunctions, whole};
 
 const NAMING: Naming = Naming {
     prefix: "StepFunctions",
@@ -30,6 +33,24 @@ pub(super) async fn call(engine: &Arc<Engine>, operation: &str, body: &Value) ->
         .and_then(json)
 }
 
+/// Starts an execution on behalf of a task.
+pub(super) async fn begin(
+    engine: &Arc<Engine>,
+    what: &Integration<'_>,
+    request: &Value,
+) -> Result<Value, AwsError> {
+    let starter = what.execution.map(|(execution, _)| Starter {
+        execution,
+        task: what.task,
+    });
+    let body = request.as_object().cloned().unwrap_or_default();
+    let request = Request::read("StartExecution", body)?;
+    let at_work = Arc::clone(engine);
+    whole(engine, async move { start_by(&at_work, &request, starter).await })
+        .await
+        .and_then(json)
+}
+
 pub(super) async fn start(
     engine: &Arc<Engine>,
     what: &Integration<'_>,
@@ -38,13 +59,7 @@ pub(super) async fn start(
     let request_id = engine.source.uuid();
     as_text(&mut parameters, "Input");
     let waits = matches!(what.pattern, Pattern::Sync | Pattern::SyncAsJson);
-    let named = parameters.contains_key("Name");
-    if let Some((_, identity)) = what.execution {
-        // The same each time, so that a start that is repeated after a crash begins no second one.
-        parameters
-            .entry("Name")
-            .or_insert_with(|| name_of_child(identity, what.task).into());
-    }
+    give_name(what, &mut parameters);
     let link = match what.execution {
         Some((parent, _)) if waits => Some(Link {
             parent,
@@ -60,14 +75,7 @@ pub(super) async fn start(
     };
     let request = camel(Value::Object(parameters));
     let answer = match link {
-        None => match call(engine, "StartExecution", &request).await {
-            // Nobody else has a name that we made: it was begun before a crash, and has ended since.
-            Err(error) if !named && error.code() == "ExecutionAlreadyExists" => {
-                let arn = arn_of_start(&request);
-                call(engine, "DescribeExecution", &json!({"executionArn": arn})).await
-            }
-            answer => answer,
-        },
+        None => begin(engine, what, &request).await,
         Some(link) => engine.start_nested(&request, link).await,
     };
     let answer = answer.map_err(|error| NAMING.optimised(&error, &request_id))?;
@@ -84,6 +92,16 @@ pub(super) async fn start(
     let headers = metadata::plain_headers(written.len(), engine.source.now(), &request_id);
     metadata::add(&mut told, &headers, &request_id);
     Ok(told)
+}
+
+/// Names the execution that a task is to start, where the task doesn't: the same each time, so that a start that is
+/// repeated after a crash begins no second one.
+pub(super) fn give_name(what: &Integration<'_>, parameters: &mut Map<String, Value>) {
+    if let Some((_, identity)) = what.execution {
+        parameters
+            .entry("Name")
+            .or_insert_with(|| name_of_child(identity, what.task).into());
+    }
 }
 
 fn name_of_child(parent: &Identity, task: TaskId) -> String {

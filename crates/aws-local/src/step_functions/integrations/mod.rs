@@ -28,6 +28,7 @@ use super::engine::Engine;
 use crate::dynamodb::DynamoDb;
 use crate::error::{Answer, AwsError};
 use crate::events::Events;
+use crate::happening::Listeners;
 use crate::lambda::Lambda;
 use crate::s3::S3;
 use crate::ses::Ses;
@@ -47,6 +48,8 @@ pub(crate) struct Services {
     pub(crate) events: Arc<Events>,
     /// Where HTTP tasks may go.
     pub(crate) http: Allowed,
+    /// Who wants to know what happens.
+    pub(crate) listeners: Arc<Listeners>,
 }
 
 /// A task that calls a service.

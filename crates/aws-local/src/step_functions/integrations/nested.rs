@@ -247,7 +247,7 @@ impl Engine {
 }
 
 /// The ARN that the execution is going to have.
-pub(super) fn arn_of_start(request: &Value) -> String {
+fn arn_of_start(request: &Value) -> String {
     let text = |name: &str| request[name].as_str().unwrap_or_default();
     let machine = text("stateMachineArn").split(':').nth(6).unwrap_or_default();
     format!(

@@ -61,8 +61,14 @@ pub(super) async fn call(
             for name in ["Input", "Output", "Definition"] {
                 as_text(&mut parameters, name);
             }
+            if operation == "StartExecution" {
+                executions::give_name(what, &mut parameters);
+            }
             let body = camel(Value::Object(parameters));
-            let answer = executions::call(engine, &operation, &body).await;
+            let answer = match operation.as_str() {
+                "StartExecution" => executions::begin(engine, what, &body).await,
+                _ => executions::call(engine, &operation, &body).await,
+            };
             (naming("Sfn", "SfnException"), answer.map(from_api))
         }
         "sqs" => {

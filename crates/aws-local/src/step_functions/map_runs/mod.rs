@@ -322,9 +322,10 @@ impl Engine {
                 redrives: 0,
                 redriven: None,
                 redrive_token: None,
+                starter: None,
             };
             rows.push((child.n, row, progress));
-            begun.push((id, execution, asked));
+            begun.push((id, execution, step.entries, asked));
         }
         let slots: Vec<_> = begun.iter().map(|(id, ..)| (*id, self.slot(*id))).collect();
         let mut places = Vec::with_capacity(slots.len());
@@ -340,8 +341,9 @@ impl Engine {
             Ok(())
         });
         let written = written.await;
-        for ((id, slot, mut place), (_, execution, asked)) in places.into_iter().zip(begun) {
+        for ((id, slot, mut place), (_, execution, entries, asked)) in places.into_iter().zip(begun) {
             if written.is_ok() {
+                self.announce(&execution, None, &entries);
                 self.go_on(id, &execution, asked);
                 *place = Some(Live { execution, steps: 1 });
             } else {

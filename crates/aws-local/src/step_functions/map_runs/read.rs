@@ -72,7 +72,7 @@ impl Engine {
             // Its execution has given it up meanwhile.
             return Ok(Vec::new());
         };
-        let mut batching = Batching::new(record.run.batch.as_ref());
+        let mut batching = Batching::new(record.run.batch.as_ref(), &record.run.state);
         let mut children = Vec::new();
         let sources = read
             .sources
@@ -80,7 +80,7 @@ impl Engine {
             .flat_map(|(source, count)| std::iter::repeat_n(source.as_str(), *count));
         for ((index, item), source) in (0..).zip(&read.items).zip(sources) {
             let item = selecting.select(index, item, read.keyed, source, &mut self.random())?;
-            children.extend(batching.push(item));
+            children.extend(batching.push(item)?);
         }
         children.extend(batching.finish());
         Ok(children)

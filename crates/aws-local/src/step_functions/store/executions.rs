@@ -4,7 +4,7 @@ use std::fmt;
 use std::num::ParseIntError;
 use std::str::FromStr;
 
-use asl::Entry;
+use asl::{Entry, TaskId};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
@@ -32,6 +32,15 @@ pub(crate) struct Record {
     pub(crate) redriven: Option<Timestamp>,
     /// What the client called the latest redrive.
     pub(crate) redrive_token: Option<String>,
+    /// The task that began it, where one did: a start that is repeated after a crash finds its own.
+    pub(crate) starter: Option<Starter>,
+}
+
+/// A task of an execution, by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Starter {
+    pub(crate) execution: i64,
+    pub(crate) task: TaskId,
 }
 
 /// How an execution ended.
@@ -72,7 +81,7 @@ pub(crate) struct Waiting {
 
 const SELECT: &str = "
     SELECT id, arn, machine, name, revision, status, started, input, trace, ended, output, error, cause,
-        version, alias, redrives, redriven, redrive_token
+        version, alias, redrives, redriven, redrive_token, starter, starter_task
     FROM executions";
 
 pub(crate) fn find(connection: &Connection, arn: &str) -> rusqlite::Result<Option<Record>> {
@@ -206,8 +215,9 @@ pub(crate) fn insert(
     transaction
         .prepare_cached(
             "INSERT INTO executions
-             (id, arn, machine, name, revision, status, started, input, trace, version, alias, calls, steps)
-             VALUES (?1, ?2, ?3, ?4, ?5, 'RUNNING', ?6, ?7, ?8, ?9, ?10, 0, 0)",
+             (id, arn, machine, name, revision, status, started, input, trace, version, alias, starter,
+              starter_task, calls, steps)
+             VALUES (?1, ?2, ?3, ?4, ?5, 'RUNNING', ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0, 0)",
         )?
         .execute(params![
             record.id,
@@ -220,6 +230,8 @@ pub(crate) fn insert(
             record.trace,
             record.version,
             record.alias,
+            record.starter.map(|starter| starter.execution),
+            record.starter.map(|starter| starter.task.0),
         ])?;
     append(transaction, first)?;
     Ok(None)
@@ -379,5 +391,12 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
         redrives: row.get(15)?,
         redriven: row.get::<_, Option<i64>>(16)?.map(time),
         redrive_token: row.get(17)?,
+        starter: match (row.get(18)?, row.get(19)?) {
+            (Some(execution), Some(task)) => Some(Starter {
+                execution,
+                task: TaskId(task),
+            }),
+            _ => None,
+        },
     })
 }

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// Columns that older files don't have: table, column, declaration.
-const COLUMNS: [(&str, &str, &str); 10] = [
+const COLUMNS: [(&str, &str, &str); 12] = [
     // The number of the last version published.
     ("machines", "versions", "INTEGER NOT NULL DEFAULT 0"),
     // What CreateStateMachine was asked for beside the machine itself, for its idempotency.
@@ -17,6 +17,9 @@ const COLUMNS: [(&str, &str, &str); 10] = [
     ("executions", "redrives", "INTEGER NOT NULL DEFAULT 0"),
     ("executions", "redriven", "INTEGER"),
     ("executions", "redrive_token", "TEXT"),
+    // The execution and the task that began it.
+    ("executions", "starter", "INTEGER"),
+    ("executions", "starter_task", "INTEGER"),
 ];
 
 /// An alias' routing is JSON as the API shows it.

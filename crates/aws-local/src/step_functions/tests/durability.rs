@@ -152,6 +152,104 @@ async fn killed_at_any_moment_it_ends_the_same() {
     assert_eq!(aws.activity().await.running_executions, 0);
 }
 
+/// The file of a process that is gone.
+fn file(folder: &std::path::Path) -> rusqlite::Connection {
+    rusqlite::Connection::open(folder.join("states.sqlite")).expect("the file")
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_cannot_be_read_holds_up_no_other() {
+    let folder = crate::testing::folder("unreadable");
+    let aws = AwsLocal::start(options(Some(folder.path())))
+        .await
+        .expect("it starts");
+    let _tokens = register(&aws, &Arc::default());
+    let machine = create(&aws, "sign", &document_signing()).await;
+    let mut executions = Vec::new();
+    for n in 0..3 {
+        executions.push(start(&aws, &machine, &json!({"document": n})).await);
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    aws.stop().await;
+    drop(aws);
+    for (execution, damage) in [(&executions[0], "["), (&executions[2], "[]")] {
+        let arn = execution.as_str().expect("an ARN");
+        file(folder.path())
+            .execute(
+                "UPDATE journal SET entries = ?2 WHERE execution = (SELECT id FROM executions WHERE arn = ?1)",
+                [arn, damage],
+            )
+            .expect("damage");
+    }
+    let aws = AwsLocal::start(options(Some(folder.path())))
+        .await
+        .expect("it starts again");
+    let _tokens = register(&aws, &Arc::default());
+    aws.resume().await.expect("it goes on");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let succeeded = events(&aws, &executions[1]).await;
+    assert!(
+        succeeded.contains(&"TaskSucceeded".to_owned()),
+        "Alice's function was run again: {succeeded:?}"
+    );
+    assert_eq!(ended(&aws, &executions[1]).await["error"], "States.Timeout");
+    let described = ok(&aws, "DescribeExecution", json!({"executionArn": executions[0]})).await;
+    assert_eq!(described["status"], "RUNNING");
+    aws.stop().await;
+}
+
+/// As if the process had been killed after a task began an execution, and before the task's result was kept.
+#[tokio::test(start_paused = true)]
+async fn a_task_finds_the_execution_that_it_began_before_a_crash() {
+    for resource in ["states:startExecution", "aws-sdk:sfn:startExecution"] {
+        for name in [Some("mine"), None] {
+            let folder = crate::testing::folder("starts");
+            let aws = AwsLocal::start(options(Some(folder.path())))
+                .await
+                .expect("it starts");
+            let child = create(&aws, "child", &pass()).await;
+            let mut parameters = json!({"StateMachineArn": child, "Input": {"n": 1}});
+            if let Some(name) = name {
+                parameters["Name"] = name.into();
+            }
+            let task = json!({"Type": "Task", "Resource": format!("arn:aws:states:::{resource}"), "Parameters": parameters, "End": true});
+            let definition = json!({"StartAt": "T", "States": {"T": task}});
+            let machine = create(&aws, "parent", &definition).await;
+            let execution = start(&aws, &machine, &json!({})).await;
+            let before = ended(&aws, &execution).await;
+            assert_eq!(before["status"], "SUCCEEDED", "{before}");
+            aws.stop().await;
+            drop(aws);
+            let arn = execution.as_str().expect("an ARN");
+            let changed = file(folder.path()).execute_batch(&format!(
+                "DELETE FROM journal WHERE step > 0 AND execution = (SELECT id FROM executions WHERE arn = '{arn}');
+                 UPDATE executions SET status = 'RUNNING', ended = NULL, output = NULL, calls = 1, steps = 1
+                 WHERE arn = '{arn}';"
+            ));
+            changed.expect("the file before the crash");
+            let aws = AwsLocal::start(options(Some(folder.path())))
+                .await
+                .expect("it starts again");
+            aws.resume().await.expect("it goes on");
+            let after = ended(&aws, &execution).await;
+            assert_eq!(after["status"], "SUCCEEDED", "{resource} {name:?}: {after}");
+            let begun = |described: &Value| {
+                let output = described["output"].as_str().expect("an output");
+                let output: Value = serde_json::from_str(output).expect("JSON");
+                (output["ExecutionArn"].clone(), output["StartDate"].clone())
+            };
+            assert_eq!(begun(&after), begun(&before));
+            let listed = ok(&aws, "ListExecutions", json!({"stateMachineArn": child})).await;
+            assert_eq!(listed["executions"].as_array().map(Vec::len), Some(1));
+            // Another execution's task finds the name taken.
+            let other = ended(&aws, &start(&aws, &machine, &json!({})).await).await;
+            let expected = if name.is_some() { "FAILED" } else { "SUCCEEDED" };
+            assert_eq!(other["status"], expected, "{other}");
+            aws.stop().await;
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_folder_has_one_owner() {
     let folder = crate::testing::folder("owner");

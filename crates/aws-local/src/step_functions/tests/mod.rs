@@ -8,6 +8,7 @@ mod map_runs;
 mod redrive;
 mod revisions;
 mod soup;
+mod telling;
 mod trial;
 
 use std::sync::Arc;

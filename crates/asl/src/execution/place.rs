@@ -1,0 +1,38 @@
+//! Where an execution stands, for those who tell people about it.
+
+use super::Execution;
+use super::due::Due;
+use crate::interface::Happened;
+use crate::journal::BranchId;
+
+impl Execution {
+    /// The name of the state that a line of execution is in; `None` between two states, and once the line is over.
+    pub fn state_on(&self, line: BranchId) -> Option<&str> {
+        let visit = self.branches.get(&line)?.visit()?;
+        Some(&visit.state)
+    }
+
+    /// The line of execution that something which is about to happen is for. `None` where it is for the execution as a
+    /// whole, or for something that is over.
+    pub fn line_of(&self, happened: &Happened) -> Option<BranchId> {
+        match happened {
+            Happened::TaskStarted { task }
+            | Happened::ActivityTaken { task, .. }
+            | Happened::TaskSubmitted { task, .. }
+            | Happened::TaskSucceeded { task, .. }
+            | Happened::TaskFailed { task, .. }
+            | Happened::TaskTimedOut { task, .. } => self.tasks.get(task).copied(),
+            Happened::MapRunSucceeded { arn, .. } | Happened::MapRunFailed { arn, .. } => {
+                self.map_runs.get(arn).copied()
+            }
+            Happened::TokenSucceeded { token, .. }
+            | Happened::TokenFailed { token, .. }
+            | Happened::TokenHeartbeat { token } => self.tasks.get(self.tokens.get(token)?).copied(),
+            Happened::TimerFired => match self.next_due()? {
+                (_, Due::Branch(line)) => Some(line),
+                (_, Due::Machine) => None,
+            },
+            Happened::Stopped { .. } => None,
+        }
+    }
+}
