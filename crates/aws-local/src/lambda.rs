@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::dispatch::LambdaCall;
 use crate::error::{Answer, AwsError};
+use crate::source::Source;
 use crate::tasks::Tasks;
 use crate::{ACCOUNT, REGION};
 
@@ -76,6 +78,7 @@ impl FunctionError {
 
 pub(crate) struct Lambda {
     functions: Mutex<BTreeMap<String, Function>>,
+    source: Source,
     tasks: Arc<Tasks>,
     pending: Arc<AtomicUsize>,
 }
@@ -90,9 +93,10 @@ impl Drop for Pending {
 }
 
 impl Lambda {
-    pub(crate) fn new(tasks: Arc<Tasks>) -> Lambda {
+    pub(crate) fn new(source: Source, tasks: Arc<Tasks>) -> Lambda {
         Lambda {
             functions: Mutex::default(),
+            source,
             tasks,
             pending: Arc::default(),
         }
@@ -209,11 +213,17 @@ impl Lambda {
             request_id: request_id.to_owned(),
         };
         let pending = self.begin();
+        let source = self.source.clone();
         self.tasks.spawn(async move {
             let _pending = pending;
             for pause in EVENT_RETRIES.into_iter().map(Some).chain([None]) {
                 match (function(invocation.clone()).await, pause) {
-                    (Err(_), Some(pause)) => tokio::time::sleep(pause).await,
+                    (Err(_), Some(pause)) => {
+                        let at = source.now().checked_add(pause).unwrap_or(Timestamp::MAX);
+                        source
+                            .sleep_until(at, format!("another try of the event for {name}"))
+                            .await;
+                    }
                     _ => break,
                 }
             }

@@ -55,10 +55,11 @@ mod store;
 mod tasks;
 #[cfg(test)]
 mod testing;
+mod travel;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use bytes::Bytes;
@@ -67,6 +68,7 @@ pub use happening::{ExecutionEvent, ExecutionName, Happening};
 pub use lambda::{Function, FunctionError, FunctionFuture, Invocation, function};
 pub use mailbox::{Attachment, Mail};
 pub use source::{Clock, Randomness};
+pub use travel::{Due, Outside, Skip, SkipError, Skipped, TravelClock, Waited};
 
 use database::Place;
 use dispatch::Call;
@@ -82,6 +84,7 @@ use source::Source;
 use sqs::Sqs;
 use step_functions::{Allowed, Services, StepFunctions};
 use tasks::Tasks;
+use travel::Travel;
 
 /// The region in the ARNs that the stand-ins give out. Requests for any region are answered alike.
 pub const REGION: &str = "us-east-1";
@@ -169,6 +172,8 @@ struct Inner {
     tasks: Arc<Tasks>,
     place: Place,
     ended: AtomicBool,
+    /// Where the clock can be moved.
+    travel: OnceLock<Travel>,
 }
 
 impl Drop for Inner {
@@ -191,11 +196,12 @@ impl AwsLocal {
         let source = Source {
             clock: options.clock,
             randomness: options.randomness,
+            waits: Arc::default(),
         };
         let tasks = Arc::new(Tasks::new());
         let dynamodb = Arc::new(DynamoDb::open(place.clone(), &source.clock)?);
         let events = Arc::new(Events::open(place.clone(), source.clone())?);
-        let lambda = Arc::new(Lambda::new(Arc::clone(&tasks)));
+        let lambda = Arc::new(Lambda::new(source.clone(), Arc::clone(&tasks)));
         let listeners = Arc::new(Listeners::default());
         let mailbox = Arc::new(Mailbox::open(place.clone())?);
         let s3 = Arc::new(S3::open(place.clone(), source.clone())?);
@@ -232,6 +238,7 @@ impl AwsLocal {
                 tasks,
                 place,
                 ended: AtomicBool::new(false),
+                travel: OnceLock::new(),
             }),
         })
     }
@@ -306,8 +313,20 @@ impl AwsLocal {
     /// Tells the stand-ins that the clock was moved, so that timers whose time has come fire now, and
     /// messages are seen again.
     pub fn clock_moved(&self) {
-        self.inner.step_functions.clock_moved();
-        self.inner.sqs.clock_moved();
+        self.inner.look_at_the_clock();
+    }
+
+    /// Lets `clock` be skipped forwards from now on: by [`AwsLocal::skip`], and on the port by `/clock`. It must be
+    /// what [`Options::clock`] asks. `outside` goes by it too.
+    pub fn let_time_travel(&self, clock: Arc<TravelClock>, outside: Option<Box<dyn Outside>>) {
+        // A second word changes nothing.
+        let _ = self.inner.travel.set(Travel::new(clock, outside));
+    }
+
+    /// Moves the clock forwards, from one thing that falls due to the next, waiting each time for what follows from
+    /// it. Takes 20 seconds at most; what is further is for further calls ([`Skipped::arrived`]).
+    pub async fn skip(&self, skip: Skip) -> Result<Skipped, SkipError> {
+        self.inner.skip(skip).await
     }
 
     /// Ends what still runs, waits for writes under way and gives the data folder free. Afterwards every
@@ -374,6 +393,12 @@ impl Inner {
             response.body_mut().clear();
         }
         response
+    }
+
+    fn look_at_the_clock(&self) {
+        self.source.waits.clock_moved();
+        self.step_functions.clock_moved();
+        self.sqs.clock_moved();
     }
 
     fn has_ended(&self) -> bool {

@@ -8,7 +8,7 @@ mod home;
 mod list;
 #[cfg(test)]
 mod tests;
-mod words;
+pub(crate) mod words;
 
 use std::sync::Arc;
 
@@ -93,7 +93,7 @@ fn refused(error: &AwsError) -> Response<Bytes> {
     page(status, &shown)
 }
 
-fn page(status: StatusCode, page: &impl Template) -> Response<Bytes> {
+pub(crate) fn page(status: StatusCode, page: &impl Template) -> Response<Bytes> {
     // A template writes to memory, which doesn't fail.
     let mut response = typed("text/html; charset=utf-8", page.render().unwrap_or_default());
     *response.status_mut() = status;
@@ -104,7 +104,7 @@ fn page(status: StatusCode, page: &impl Template) -> Response<Bytes> {
     response
 }
 
-fn see_other(address: &str) -> Response<Bytes> {
+pub(crate) fn see_other(address: &str) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::SEE_OTHER;
     if let Ok(address) = HeaderValue::from_str(address) {

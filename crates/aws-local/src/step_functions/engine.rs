@@ -25,6 +25,7 @@ use super::progress::progress;
 use super::store::executions::{self, Record, Waiting};
 use super::store::{Store, machines};
 use super::timers::Timers;
+use super::work::Work;
 use crate::error::AwsError;
 use crate::source::Source;
 use crate::tasks::Tasks;
@@ -46,6 +47,7 @@ pub(crate) struct Engine {
     pub(super) deleting: Mutex<HashSet<String>>,
     pub(super) map_runs: MapRuns,
     pub(super) nested: Nested,
+    pub(super) work: Work,
     live: Mutex<HashMap<i64, Slot>>,
     definitions: Mutex<HashMap<i64, Arc<Definition>>>,
     last_id: AtomicI64,
@@ -90,6 +92,7 @@ impl Engine {
             deleting: Mutex::new(kept.deleting.into_iter().collect()),
             map_runs: MapRuns::default(),
             nested: Nested::default(),
+            work: Work::default(),
             live: Mutex::default(),
             definitions: Mutex::default(),
             last_id: AtomicI64::new(kept.last_id),
@@ -264,6 +267,7 @@ impl Engine {
 
     /// Carries out what a durable step asks for.
     pub(super) fn go_on(self: &Arc<Self>, id: i64, execution: &Execution, asked: Vec<Command>) {
+        self.work.stepped();
         self.timers.set(id, execution.next_timer());
         self.drive_map_runs(id, execution);
         for command in asked {
@@ -295,8 +299,9 @@ impl Engine {
         if !lock(&self.running).insert(key) {
             return;
         }
-        let (engine, identity) = (Arc::clone(self), identity.clone());
+        let (engine, identity, busy) = (Arc::clone(self), identity.clone(), self.work.begin());
         self.tasks.spawn(async move {
+            let _busy = busy;
             let begins_only = task.resource.begins_only();
             let happened = engine.run_task(Some((id, &identity)), task).await;
             // A result isn't given up: the disk may have room again in a while.
