@@ -27,6 +27,7 @@ use super::store::{Store, machines};
 use super::timers::Timers;
 use super::work::Work;
 use crate::error::AwsError;
+use crate::lambda::Caller;
 use crate::source::Source;
 use crate::tasks::Tasks;
 
@@ -272,7 +273,7 @@ impl Engine {
         self.drive_map_runs(id, execution);
         for command in asked {
             match command {
-                Command::StartTask(task) => self.run(id, execution.identity(), task),
+                Command::StartTask(task) => self.run(id, execution, task),
                 Command::CancelTask { task } => {
                     self.activities.cancel(id, task);
                     self.nested_cancelled(id, task);
@@ -290,7 +291,7 @@ impl Engine {
         }
     }
 
-    fn run(self: &Arc<Self>, id: i64, identity: &Identity, task: StartTask) {
+    fn run(self: &Arc<Self>, id: i64, execution: &Execution, task: StartTask) {
         if let Resource::Activity { arn } = &task.resource {
             self.activities.schedule(arn, id, task.task);
             return;
@@ -299,11 +300,12 @@ impl Engine {
         if !lock(&self.running).insert(key) {
             return;
         }
-        let (engine, identity, busy) = (Arc::clone(self), identity.clone(), self.work.begin());
+        let (engine, identity) = (Arc::clone(self), execution.identity().clone());
+        let (caller, busy) = (caller(execution, task.task), self.work.begin());
         self.tasks.spawn(async move {
             let _busy = busy;
             let begins_only = task.resource.begins_only();
-            let happened = engine.run_task(Some((id, &identity)), task).await;
+            let happened = engine.run_task(Some((id, &identity)), caller, task).await;
             // A result isn't given up: the disk may have room again in a while.
             while let Err(error) = engine.happen(id, happened.clone()).await {
                 let code = error.code();
@@ -336,13 +338,9 @@ impl Engine {
             None => self.load(id).await,
         };
         let result = loaded.map(|loaded| {
-            for task in loaded
-                .execution
-                .open_tasks()
-                .into_iter()
-                .filter(|task| !task.submitted)
-            {
-                self.run(id, loaded.execution.identity(), task);
+            let open = loaded.execution.open_tasks().into_iter();
+            for task in open.filter(|task| !task.submitted) {
+                self.run(id, &loaded.execution, task);
             }
             *live = Some(loaded);
         });
@@ -407,6 +405,14 @@ impl Engine {
     pub(super) fn in_memory(&self) -> usize {
         lock(&self.live).len()
     }
+}
+
+/// Who calls a function when this task does.
+pub(super) fn caller(execution: &Execution, task: TaskId) -> Option<Caller> {
+    Some(Caller {
+        execution_arn: execution.identity().execution_arn.clone(),
+        state: execution.state_of(task)?.to_owned(),
+    })
 }
 
 /// What the interpreter asks of the world.

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::engine::Engine;
+use super::engine::{Engine, caller};
 use super::executions::{Origin, origin};
 use super::names::{express_arn, name};
 use super::request::Request;
@@ -121,7 +121,7 @@ async fn run(engine: &Arc<Engine>, begun: &Begun) -> Result<Status, AwsError> {
     let mut before = None;
     loop {
         engine.announce(&execution, before.as_ref(), &step.entries);
-        tasks.take_on(engine, step);
+        tasks.take_on(engine, &execution, step);
         if *execution.status() != Status::Running {
             return Ok(execution.status().clone());
         }
@@ -150,15 +150,15 @@ struct Tasks {
 }
 
 impl Tasks {
-    fn take_on(&mut self, engine: &Arc<Engine>, step: Step) {
+    fn take_on(&mut self, engine: &Arc<Engine>, execution: &Execution, step: Step) {
         for command in step.commands {
             match command {
                 Command::StartTask(task) => {
                     let (id, at_work) = (task.task, Arc::clone(engine));
-                    let busy = engine.work.begin();
+                    let (caller, busy) = (caller(execution, id), engine.work.begin());
                     let run = async move {
                         let _busy = busy;
-                        at_work.run_task(None, task).await
+                        at_work.run_task(None, caller, task).await
                     };
                     let handle = self.running.spawn(run);
                     self.by_id.insert(id, handle);

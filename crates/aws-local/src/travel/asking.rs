@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode, header};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
@@ -54,7 +54,7 @@ pub(crate) async fn respond(inner: &Arc<Inner>, request: Request<Bytes>) -> Resp
             (None, false) => problem(&Refusal::Skip(SkipError::NotAllowed)),
         };
     }
-    if !comes_from_our_page(&request) {
+    if console::is_from_elsewhere(&request) {
         return problem(&Refusal::Elsewhere);
     }
     let form = is_form(&request);
@@ -206,22 +206,6 @@ fn duration(text: &str) -> Result<SignedDuration, Refusal> {
     duration
         .filter(SignedDuration::is_positive)
         .ok_or_else(|| Refusal::Wrong("that is no time span, such as 3d, 90m or 1h 30m".to_owned()))
-}
-
-/// A browser says whose page it is that posts.
-fn comes_from_our_page(request: &Request<Bytes>) -> bool {
-    let of = |name| {
-        request
-            .headers()
-            .get(name)
-            .and_then(|value: &HeaderValue| value.to_str().ok())
-    };
-    let origin = of(header::ORIGIN);
-    let host = of(header::HOST).or_else(|| request.uri().authority().map(http::uri::Authority::as_str));
-    match origin {
-        None => true,
-        Some(origin) => origin.split_once("://").map(|(_, origin)| origin) == host,
-    }
 }
 
 fn is_form(request: &Request<Bytes>) -> bool {
