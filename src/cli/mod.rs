@@ -10,9 +10,12 @@ mod demo;
 #[cfg(feature = "local")]
 pub mod embedded;
 mod keys;
+#[cfg(feature = "local")]
+mod local;
 mod operate;
 mod pending;
 mod serve;
+mod start;
 mod system;
 mod terminal;
 
@@ -39,6 +42,9 @@ enum Command {
     /// Run the document-signing workflow with everything embedded: nothing to set up
     #[cfg(feature = "local")]
     Demo(demo::Demo),
+    /// Run your own workflows and functions on an embedded AWS, with Countersign in it
+    #[cfg(feature = "local")]
+    Local(local::Local),
     /// Run the service: pages, API and worker, against AWS
     Serve(serve::Serve),
     /// List requests: who is waited for, newest first
@@ -55,6 +61,8 @@ enum Command {
     Resend(operate::Resend),
     /// Take up a parked callback again, after its cause is mended
     Retry(operate::Retry),
+    /// Start a workflow, once for each key of yours
+    Start(start::Start),
     /// Make keys
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -100,6 +108,8 @@ impl Cli {
             match self.command {
                 #[cfg(feature = "local")]
                 Command::Demo(demo) => Box::pin(demo.run()).await,
+                #[cfg(feature = "local")]
+                Command::Local(local) => Box::pin(local.run()).await,
                 Command::Serve(serve) => Box::pin(serve.run()).await,
                 Command::Pending(pending) => Box::pin(pending.run()).await,
                 Command::Show(show) => Box::pin(show.run()).await,
@@ -108,6 +118,7 @@ impl Cli {
                 Command::Complete(complete) => Box::pin(complete.run()).await,
                 Command::Resend(resend) => Box::pin(resend.run()).await,
                 Command::Retry(retry) => Box::pin(retry.run()).await,
+                Command::Start(start) => Box::pin(start.run()).await,
                 Command::Keys(keys) => keys.run(),
             }
         });

@@ -16,4 +16,5 @@ mod operating;
 mod secrets;
 mod serve;
 mod signing;
+mod starting;
 mod workflows;
