@@ -8,6 +8,8 @@ mod demo;
 #[cfg(feature = "local")]
 pub mod embedded;
 mod keys;
+mod lint;
+mod new;
 mod operate;
 mod pending;
 mod serve;
@@ -53,6 +55,11 @@ enum Command {
     Resend(operate::Resend),
     /// Take up a parked callback again, after its cause is mended
     Retry(operate::Retry),
+    /// Find what goes wrong with the waiting states of state machines
+    Lint(lint::Lint),
+    /// Write a waiting state
+    #[command(subcommand)]
+    New(new::New),
     /// Make keys
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -72,6 +79,11 @@ impl Failure {
             message: message.into(),
             status: 2,
         }
+    }
+
+    /// Something that didn't work out, and that has been told.
+    pub(crate) fn told() -> Self {
+        Self::failed("")
     }
 
     /// Something that didn't work out.
@@ -106,13 +118,17 @@ impl Cli {
                 Command::Complete(complete) => Box::pin(complete.run()).await,
                 Command::Resend(resend) => Box::pin(resend.run()).await,
                 Command::Retry(retry) => Box::pin(retry.run()).await,
+                Command::Lint(lint) => lint.run(),
+                Command::New(new) => new.run(),
                 Command::Keys(keys) => keys.run(),
             }
         });
         match done {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) => {
-                terminal::complain(&failure.message);
+                if !failure.message.is_empty() {
+                    terminal::complain(&failure.message);
+                }
                 ExitCode::from(failure.status)
             }
         }
