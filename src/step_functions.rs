@@ -1,7 +1,10 @@
-//! Step Functions: answering a task token, beating for it, and asking what became of an execution. Every error is
-//! classified here, where it happens; the classes are those of `flow/call_back.rs`.
+//! Step Functions: answering a task token, beating for it, and asking what became of an execution; and, in `executions`,
+//! starting one. Every error is classified here, where it happens; the classes are those of `flow/call_back.rs`.
+
+mod executions;
 
 use crate::domain::callback::CallbackMessage;
+use crate::domain::execution::MachineArn;
 use crate::domain::task_token::CallbackTarget;
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::config::retry::RetryConfig;
@@ -9,11 +12,16 @@ use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use jiff::Timestamp;
+use std::sync::{Arc, OnceLock};
+
+pub use executions::{Execution, ExecutionError, Refusal};
 
 /// The calls that Countersign makes of Step Functions. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct StepFunctions {
     client: Client,
+    /// Some state machine of this account and region, once it was asked for.
+    some_machine: Arc<OnceLock<MachineArn>>,
 }
 
 /// Why a call about a token didn't do what it should.
@@ -49,7 +57,10 @@ pub enum Found {
 impl StepFunctions {
     /// Over `client`.
     pub fn new(client: Client) -> Self {
-        Self { client }
+        Self {
+            client,
+            some_machine: Arc::default(),
+        }
     }
 
     /// Sends a decision. The SDK's own retries are off: a hidden one would make `TaskTimedOut` ambiguous.

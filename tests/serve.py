@@ -11,7 +11,7 @@ from pathlib import Path
 
 from demo import BINARY, PATIENCE, Answer, fetch, wait_until
 
-SCOPES = ("requests:write", "requests:read", "requests:operate")
+SCOPES = ("requests:write", "requests:read", "requests:operate", "executions:start", "executions:read")
 
 
 def free_port() -> int:

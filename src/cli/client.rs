@@ -31,6 +31,29 @@ pub(crate) struct Service {
     pub(crate) json: bool,
 }
 
+/// Why a call came to nothing.
+#[derive(Debug)]
+pub(crate) struct CallError {
+    failure: Failure,
+    /// Whether it may be otherwise in a moment: there was no answer, or the fault is the service's.
+    pub(crate) passing: bool,
+}
+
+impl From<Failure> for CallError {
+    fn from(failure: Failure) -> Self {
+        Self {
+            failure,
+            passing: false,
+        }
+    }
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        error.failure
+    }
+}
+
 impl Service {
     /// Calls `path` below `/api/v1` and gives the answer.
     pub(crate) async fn call(
@@ -39,6 +62,17 @@ impl Service {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, Failure> {
+        let answer = self.send(method, path, body.map(ToString::to_string)).await?;
+        serde_json::from_str(&answer).map_err(|error| Failure::failed(error.to_string()))
+    }
+
+    /// Calls `path` below `/api/v1` with a body of JSON and gives the answer, which is JSON, as it is written.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+    ) -> Result<String, CallError> {
         let url = self.url.as_deref().ok_or_else(|| {
             Failure::usage(
                 "where is the service? Set COUNTERSIGN_URL or --url, such as https://sign.example.com",
@@ -52,13 +86,15 @@ impl Service {
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
-        let body = body.map(ToString::to_string).unwrap_or_default();
         // The builder's error could show the key.
         let request = request
-            .body(Full::new(Bytes::from(body)))
+            .body(Full::new(Bytes::from(body.unwrap_or_default())))
             .map_err(|_| Failure::usage("the address or the key has characters that can't be sent"))?;
         let client = Client::builder(TokioExecutor::new()).build(connector()?);
-        let failed = |why: String| Failure::failed(format!("{url} doesn't answer: {why}"));
+        let failed = |why: String| CallError {
+            failure: Failure::failed(format!("{url} doesn't answer: {why}")),
+            passing: true,
+        };
         let answered = tokio::time::timeout(PATIENCE, async {
             let (parts, body) = client
                 .request(request)
@@ -72,15 +108,19 @@ impl Service {
             .await
             .map_err(|_| failed("no answer within 40 seconds".to_owned()))?
             .map_err(failed)?;
-        let Ok(answer) = serde_json::from_slice::<Value>(&body) else {
-            return Err(Failure::failed(format!(
+        let passing = status.is_server_error();
+        let told = std::str::from_utf8(&body).unwrap_or_default();
+        let Ok(answer) = serde_json::from_str::<Value>(told) else {
+            let failure = Failure::failed(format!(
                 "{url} answered {status}, and no JSON: is that Countersign's address?"
-            )));
+            ));
+            return Err(CallError { failure, passing });
         };
         if status.is_success() {
-            Ok(answer)
+            Ok(told.to_owned())
         } else {
-            Err(refused(status, &answer))
+            let failure = refused(status, &answer);
+            Err(CallError { failure, passing })
         }
     }
 

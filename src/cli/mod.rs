@@ -2,6 +2,8 @@
 //!
 //! Exit statuses: 0 done; 1 it didn't work out; 2 the command line or the configuration is wrong.
 
+#[cfg(feature = "local")]
+mod approvals;
 mod client;
 #[cfg(feature = "local")]
 mod demo;
@@ -10,9 +12,12 @@ pub mod embedded;
 mod keys;
 mod lint;
 mod new;
+#[cfg(feature = "local")]
+mod local;
 mod operate;
 mod pending;
 mod serve;
+mod start;
 mod system;
 mod terminal;
 
@@ -39,6 +44,9 @@ enum Command {
     /// Run the document-signing workflow with everything embedded: nothing to set up
     #[cfg(feature = "local")]
     Demo(demo::Demo),
+    /// Run your own workflows and functions on an embedded AWS, with Countersign in it
+    #[cfg(feature = "local")]
+    Local(local::Local),
     /// Run the service: pages, API and worker, against AWS
     Serve(serve::Serve),
     /// List requests: who is waited for, newest first
@@ -60,6 +68,8 @@ enum Command {
     /// Write a waiting state
     #[command(subcommand)]
     New(new::New),
+    /// Start a workflow, once for each key of yours
+    Start(start::Start),
     /// Make keys
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -110,6 +120,8 @@ impl Cli {
             match self.command {
                 #[cfg(feature = "local")]
                 Command::Demo(demo) => Box::pin(demo.run()).await,
+                #[cfg(feature = "local")]
+                Command::Local(local) => Box::pin(local.run()).await,
                 Command::Serve(serve) => Box::pin(serve.run()).await,
                 Command::Pending(pending) => Box::pin(pending.run()).await,
                 Command::Show(show) => Box::pin(show.run()).await,
@@ -120,6 +132,7 @@ impl Cli {
                 Command::Retry(retry) => Box::pin(retry.run()).await,
                 Command::Lint(lint) => lint.run(),
                 Command::New(new) => new.run(),
+                Command::Start(start) => Box::pin(start.run()).await,
                 Command::Keys(keys) => keys.run(),
             }
         });

@@ -9,6 +9,7 @@ pub mod decision;
 pub mod digest;
 pub mod display_text;
 pub mod evidence;
+pub mod execution;
 pub mod explain;
 pub mod form_token;
 pub mod ids;

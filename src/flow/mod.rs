@@ -1,5 +1,5 @@
 //! The steps of an approval's life, one file each: open → notify → review → decide → call back; and beside them
-//! expire, watch (heartbeats, and whether the workflow still waits), operate and list. `web` and `worker` call them; they
+//! expire, watch (heartbeats, and whether the workflow still waits), operate, list and start. `web` and `worker` call them; they
 //! call `store`, `mail` and `step_functions`.
 //!
 //! A step is a function that takes a [`Flow`] and what it is about, and answers with what came of it. It may be
@@ -15,6 +15,7 @@ pub mod notify;
 pub mod open;
 pub mod operate;
 pub mod review;
+pub mod start;
 pub mod watch;
 
 use crate::domain::api_key::ApiKeys;

@@ -149,9 +149,9 @@ impl WebError {
             body["incident"] = json!(incident);
         }
         if let Self::Api(error) = self
-            && let Some(errors) = error.errors()
+            && let Some((name, value)) = error.member()
         {
-            body["errors"] = errors;
+            body[name] = value;
         }
         let kind = HeaderValue::from_static("application/problem+json");
         (status, [(header::CONTENT_TYPE, kind)], body.to_string()).into_response()
@@ -215,6 +215,9 @@ pub async fn render(State(web): State<Arc<Web>>, request: Request, next: Next) -
         WebError::TooManyRequests { seconds } => drop(headers.insert(header::RETRY_AFTER, (*seconds).into())),
         WebError::Fault { .. } => drop(headers.insert(header::RETRY_AFTER, RETRY_AFTER_FAULT.into())),
         WebError::Api(error) => {
+            if error.status() == StatusCode::SERVICE_UNAVAILABLE {
+                headers.insert(header::RETRY_AFTER, RETRY_AFTER_FAULT.into());
+            }
             let challenge = error
                 .challenge()
                 .and_then(|text| HeaderValue::try_from(text).ok());

@@ -10,9 +10,11 @@ from botocore import xform_name
 
 from template import ROOT, resources, template
 
-# Where the service calls AWS, and which AWS. What else calls it belongs to the embedded AWS of `demo`.
-CALLS = {"src/store": "dynamodb", "src/mail": "sesv2", "src/step_functions.rs": "stepfunctions"}
-EMBEDDED = ("src/cli/embedded.rs", "src/cli/demo/")
+# Where the service calls AWS, and which AWS. What else calls it belongs to the embedded AWS of `demo` and `local`.
+CALLS = {
+    "src/store": "dynamodb", "src/mail": "sesv2", "src/step_functions.rs": "stepfunctions", "src/step_functions": "stepfunctions",
+}
+EMBEDDED = ("src/cli/demo/", "src/cli/embedded", "src/cli/local/")
 # IAM's prefix of each.
 PREFIX = {"dynamodb": "dynamodb", "sesv2": "ses", "stepfunctions": "states"}
 # A transaction has no permission of its own: what is in it has.
@@ -57,9 +59,14 @@ def used() -> set[str]:
     return actions
 
 
+def statements(policy: dict) -> list[dict]:
+    """A policy's statements, those that a parameter brings in too."""
+    return [statement["Fn::If"][1] if "Fn::If" in statement else statement for statement in policy["Statement"]]
+
+
 def granted(policy: dict) -> set[str]:
     actions = set()
-    for statement in policy["Statement"]:
+    for statement in statements(policy):
         assert statement["Effect"] == "Allow"
         named = statement["Action"]
         actions |= {named} if isinstance(named, str) else set(named)
@@ -70,6 +77,20 @@ def test_the_service_may_do_what_it_does_and_nothing_else():
     policy = resources("AWS::IAM::ManagedPolicy")["ServicePolicy"]["PolicyDocument"]
     assert granted(policy) == used()
     assert "dynamodb:Query" in used() and "states:SendTaskHeartbeat" in used()
+
+
+def test_it_starts_no_state_machine_unless_it_is_told_which():
+    assert template()["Parameters"]["StartableStateMachines"]["Default"] == ""
+    assert template()["Conditions"]["Starts"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "StartableStateMachines"}, ""]}]}
+    policy = resources("AWS::IAM::ManagedPolicy")["ServicePolicy"]["PolicyDocument"]
+    only_if = {
+        statement["Fn::If"][1]["Action"]: statement["Fn::If"] for statement in policy["Statement"] if "Fn::If" in statement
+    }
+    assert set(only_if) == {"states:StartExecution", "states:ListStateMachines"}
+    for condition, start, otherwise in only_if.values():
+        assert (condition, otherwise) == ("Starts", {"Ref": "AWS::NoValue"})
+        if start["Action"] == "states:StartExecution":
+            assert start["Resource"]["Fn::Sub"].endswith(":stateMachine:${StartableStateMachines}")
 
 
 def test_calls_are_found_as_they_are_written():
@@ -97,7 +118,7 @@ def test_nothing_else_calls_aws():
 def test_no_policy_is_wider_than_it_has_to_be():
     """`*` as a resource stands only where IAM knows no narrower one."""
     unlimited = {
-        "states:SendTaskSuccess", "states:SendTaskFailure", "states:SendTaskHeartbeat",
+        "states:SendTaskSuccess", "states:SendTaskFailure", "states:SendTaskHeartbeat", "states:ListStateMachines",
         "logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery",
         "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:DescribeResourcePolicies", "logs:DescribeLogGroups",
     }
@@ -106,7 +127,7 @@ def test_no_policy_is_wider_than_it_has_to_be():
         documents += [policy["PolicyDocument"] for policy in role.get("Policies", [])]
     assert len(documents) >= 6
     for document in documents:
-        for statement in document["Statement"]:
+        for statement in statements(document):
             actions = granted({"Statement": [statement]})
             assert not any("*" in action for action in actions)
             if statement["Resource"] == "*":

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Every route, and the scope that it asks for.
-const ROUTES: [(Method, &str, Scope); 9] = [
+const ROUTES: [(Method, &str, Scope); 11] = [
     (Method::POST, "/api/v1/requests", Scope::Write),
     (Method::GET, "/api/v1/requests", Scope::Read),
     (Method::GET, "/api/v1/requests/{id}", Scope::Read),
@@ -19,6 +19,8 @@ const ROUTES: [(Method, &str, Scope); 9] = [
     (Method::POST, "/api/v1/requests/{id}/complete", Scope::Operate),
     (Method::POST, "/api/v1/requests/{id}/resend", Scope::Operate),
     (Method::POST, "/api/v1/requests/{id}/retry", Scope::Operate),
+    (Method::POST, "/api/v1/executions", Scope::Start),
+    (Method::GET, "/api/v1/executions/{id}", Scope::Follow),
 ];
 
 /// The key for one scope.

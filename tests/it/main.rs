@@ -18,4 +18,5 @@ mod operating;
 mod secrets;
 mod serve;
 mod signing;
+mod starting;
 mod workflows;

@@ -18,13 +18,25 @@ pub enum ApiError {
     /// The body isn't the JSON that it should be.
     NotJson(String),
     /// The body is longer than is taken.
-    TooLarge,
+    TooLarge {
+        /// How many bytes are.
+        most: usize,
+    },
     /// Fields are wrong: all of them, by name.
     Invalid(Vec<Problem>),
     /// There is no such request.
     NoSuchRequest,
     /// The request isn't in a state for that.
     Conflict(String),
+    /// AWS doesn't do it.
+    Refused {
+        /// The answer's status.
+        status: StatusCode,
+        /// AWS's name for it.
+        code: String,
+        /// What it means here, and what to do.
+        detail: String,
+    },
 }
 
 impl ApiError {
@@ -33,10 +45,11 @@ impl ApiError {
             Self::NoKey | Self::WrongKey => StatusCode::UNAUTHORIZED,
             Self::MissingScope(_) => StatusCode::FORBIDDEN,
             Self::NotJson(_) => StatusCode::BAD_REQUEST,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NoSuchRequest => StatusCode::NOT_FOUND,
             Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Refused { status, .. } => *status,
         }
     }
 
@@ -45,10 +58,11 @@ impl ApiError {
             Self::NoKey | Self::WrongKey => "Not authorized",
             Self::MissingScope(_) => "Not allowed with this key",
             Self::NotJson(_) => "Not readable",
-            Self::TooLarge => "Too large",
+            Self::TooLarge { .. } => "Too large",
             Self::Invalid(_) => "Not valid",
             Self::NoSuchRequest => "There is no such request",
             Self::Conflict(_) => "Not possible now",
+            Self::Refused { .. } => "Refused by AWS",
         }
     }
 
@@ -58,7 +72,8 @@ impl ApiError {
             Self::WrongKey => "The API key isn't known here.".to_owned(),
             Self::MissingScope(scope) => format!("This needs an API key with the scope {}.", scope.name()),
             Self::NotJson(detail) | Self::Conflict(detail) => detail.clone(),
-            Self::TooLarge => format!("A body may have {} bytes.", super::MOST_OF_A_BODY),
+            Self::TooLarge { most } => format!("A body may have {most} bytes."),
+            Self::Refused { code, detail, .. } => format!("{code}: {detail}"),
             Self::Invalid(problems) => {
                 let told: Vec<String> = problems
                     .iter()
@@ -70,15 +85,18 @@ impl ApiError {
         }
     }
 
-    /// The members of the answer beyond those that every problem has.
-    pub(in crate::web) fn errors(&self) -> Option<Value> {
-        let Self::Invalid(problems) = self else {
-            return None;
-        };
-        let told = problems
-            .iter()
-            .map(|p| json!({"field": p.field, "message": p.message}));
-        Some(told.collect())
+    /// The member of the answer beyond those that every problem has: its name and its value.
+    pub(in crate::web) fn member(&self) -> Option<(&'static str, Value)> {
+        match self {
+            Self::Invalid(problems) => {
+                let told = problems
+                    .iter()
+                    .map(|p| json!({"field": p.field, "message": p.message}));
+                Some(("errors", told.collect()))
+            }
+            Self::Refused { code, .. } => Some(("code", json!(code))),
+            _ => None,
+        }
     }
 
     /// What `WWW-Authenticate` says (RFC 6750, section 3).

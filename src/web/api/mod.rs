@@ -3,6 +3,7 @@
 
 mod error;
 mod events;
+mod executions;
 mod list;
 mod operate;
 mod show;
@@ -36,6 +37,11 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .route("/api/v1/requests/{id}/complete", post(operate::complete))
         .route("/api/v1/requests/{id}/resend", post(operate::resend))
         .route("/api/v1/requests/{id}/retry", post(operate::retry))
+        .route(
+            "/api/v1/executions",
+            post(executions::start).layer(DefaultBodyLimit::max(executions::MOST_OF_A_START)),
+        )
+        .route("/api/v1/executions/{arn}", get(executions::show))
         .layer(DefaultBodyLimit::max(MOST_OF_A_BODY))
 }
 
@@ -64,6 +70,11 @@ async fn open_request(State(web): State<Arc<Web>>, request: Request) -> Result<R
 
 /// The body, which must be JSON.
 async fn json_body(request: Request) -> Result<Value, WebError> {
+    parsed(&json_bytes(request, MOST_OF_A_BODY).await?)
+}
+
+/// The body that says it is JSON. `most` is the route's limit, in bytes.
+async fn json_bytes(request: Request, most: usize) -> Result<Bytes, WebError> {
     let is_json = request
         .headers()
         .get(header::CONTENT_TYPE)
@@ -73,14 +84,17 @@ async fn json_body(request: Request) -> Result<Value, WebError> {
         let detail = "Send JSON, with Content-Type: application/json.";
         return Err(ApiError::NotJson(detail.to_owned()).into());
     }
-    let bytes = match Bytes::from_request(request, &()).await {
-        Ok(bytes) => bytes,
+    match Bytes::from_request(request, &()).await {
+        Ok(bytes) => Ok(bytes),
         Err(rejected) if rejected.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            return Err(ApiError::TooLarge.into());
+            Err(ApiError::TooLarge { most }.into())
         }
-        Err(_) => return Err(ApiError::NotJson("The body broke off.".to_owned()).into()),
-    };
-    serde_json::from_slice(&bytes).map_err(|error| {
+        Err(_) => Err(ApiError::NotJson("The body broke off.".to_owned()).into()),
+    }
+}
+
+fn parsed(body: &[u8]) -> Result<Value, WebError> {
+    serde_json::from_slice(body).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         ApiError::NotJson(format!("The body is no JSON: see line {line}, column {column}.")).into()
     })

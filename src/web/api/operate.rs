@@ -119,7 +119,8 @@ impl Call {
     }
 }
 
-fn refuse(f: Fields<'_>) -> Result<(), WebError> {
+/// Refuses what was read with problems.
+pub(super) fn refuse(f: Fields<'_>) -> Result<(), WebError> {
     let mut problems = f.finish();
     for problem in &mut problems {
         if problem.message.starts_with("is not a field of a request") {
@@ -145,7 +146,8 @@ fn refused(error: OperateError) -> WebError {
     }
 }
 
-fn invalid(field: &str, message: String) -> WebError {
+/// Refuses one field.
+pub(super) fn invalid(field: &str, message: String) -> WebError {
     let field = field.to_owned();
     ApiError::Invalid(vec![Problem { field, message }]).into()
 }
