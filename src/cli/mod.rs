@@ -11,9 +11,9 @@ mod demo;
 pub mod embedded;
 mod keys;
 mod lint;
-mod new;
 #[cfg(feature = "local")]
 mod local;
+mod new;
 mod operate;
 mod pending;
 mod serve;
