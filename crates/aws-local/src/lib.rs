@@ -58,6 +58,7 @@ mod tasks;
 mod testing;
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -72,6 +73,7 @@ pub use lambda::{
 pub use mailbox::{Attachment, Mail};
 pub use source::{Clock, Randomness};
 
+use console::Drawings;
 use database::Place;
 use dispatch::Call;
 use dynamodb::DynamoDb;
@@ -107,6 +109,33 @@ pub struct Options {
     /// Where HTTP tasks (`arn:aws:states:::http:invoke`) may go: hosts, each with a port or without
     /// (`localhost:3000`, `127.0.0.1`). Nowhere else; without any, nowhere at all.
     pub http_tasks: Vec<String>,
+    /// What people are asked on behalf of an execution, for its page. Called with the execution's ARN each time that
+    /// the page of one that runs is shown.
+    pub approvals: Option<ApprovalsOf>,
+}
+
+/// Tells what people are asked on behalf of the execution with this ARN, and who hasn't answered yet.
+pub type ApprovalsOf =
+    Arc<dyn Fn(String) -> Pin<Box<dyn Future<Output = Vec<PendingApproval>> + Send>> + Send + Sync>;
+
+/// Something that people are asked while an execution waits.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PendingApproval {
+    /// What they are asked: `Sign document 3`.
+    pub title: String,
+    /// How it stands, in a word; may be empty.
+    pub status: String,
+    /// Who hasn't answered, each with the address of the page to do so on.
+    pub waiting_for: Vec<(String, String)>,
+}
+
+/// The addresses let whoever has them answer, so they are left out.
+impl std::fmt::Debug for PendingApproval {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PendingApproval")
+            .field("title", &self.title)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Options {
@@ -117,6 +146,7 @@ impl Options {
             clock: Arc::new(clock),
             randomness: source::counting(),
             http_tasks: Vec::new(),
+            approvals: None,
         }
     }
 }
@@ -170,6 +200,8 @@ struct Inner {
     sqs: Arc<Sqs>,
     step_functions: StepFunctions,
     tasks: Arc<Tasks>,
+    approvals: Option<ApprovalsOf>,
+    drawings: Drawings,
     place: Place,
     ended: AtomicBool,
 }
@@ -239,6 +271,8 @@ impl AwsLocal {
                 sqs,
                 step_functions,
                 tasks,
+                approvals: options.approvals,
+                drawings: Drawings::default(),
                 place,
                 ended: AtomicBool::new(false),
             }),
