@@ -1,6 +1,9 @@
 //! The configuration, typed: what an [`crate::app::App`] is made from. `serve` reads it from a file and from variables
-//! (`config/read.rs`); the demo and the tests write it down themselves.
+//! (`config/read.rs`), `local` reads what it needs from the same kind of file (`config/local.rs`); the demo and the tests
+//! write it down themselves.
 
+#[cfg(feature = "local")]
+pub mod local;
 mod read;
 mod source;
 

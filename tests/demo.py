@@ -63,9 +63,11 @@ class Demo:
     """`countersign demo` with options, on free ports unless told which. Use as a context manager: it is killed at the
     end."""
 
+    COMMAND = "demo"
+
     def __init__(self, *options: str, port: str = "0", aws_port: str = "0"):
         self.process = subprocess.Popen(
-            [BINARY, "demo", "--port", port, "--aws-port", aws_port, *options],
+            [BINARY, self.COMMAND, "--port", port, "--aws-port", aws_port, *options],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env={**os.environ, "NO_COLOR": "1"},
         )
@@ -105,7 +107,7 @@ class Demo:
                 assert match, f"ended without printing {pattern}:\n{self.output}\n{chr(10).join(self.errors)}"
             return match
 
-        return wait_until(f"the demo prints {pattern}; so far:\n{self.output}", found)
+        return wait_until(f"{self.COMMAND} prints {pattern}; so far:\n{self.output}", found)
 
     @property
     def mailbox(self) -> str:

@@ -82,8 +82,10 @@ class Reader:
     def _commands(self):
         """`cargo` as the guide uses it, and `countersign` on ports that are free."""
         program = self.folder / "countersign.sh"
-        demo = " ".join(f"{option} {port}" for option, port in [("--port", "$PAGES"), ("--aws-port", "$AWS")])
-        program.write_text(f'#!/bin/sh\n[ "$1" = demo ] && shift && set -- demo {demo} "$@"\nexec {BINARY} "$@"\n')
+        ports = " ".join(f"{option} {port}" for option, port in [("--port", "$PAGES"), ("--aws-port", "$AWS")])
+        program.write_text(
+            f'#!/bin/sh\ncase "$1" in demo|local) command=$1; shift; set -- "$command" {ports} "$@";; esac\nexec {BINARY} "$@"\n'
+        )
         cargo = self.folder / "bin/cargo"
         cargo.parent.mkdir()
         cargo.write_text(

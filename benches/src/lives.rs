@@ -4,6 +4,7 @@
 use crate::measure::{cpu_time, ms, peak_memory_mb, sorted};
 use crate::world::{Life, World};
 use countersign::cli::embedded::{Embedded, Start};
+use countersign::config::local::Settings;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -28,6 +29,7 @@ async fn row(in_file: bool, at_once: usize, lives: usize) {
         port: 0,
         aws_port: 0,
         data: folder.clone(),
+        settings: Settings::default(),
     });
     let embedded = embedded.await.unwrap_or_else(|error| panic!("{error:?}"));
     let world = Arc::new(World::new(embedded.aws.clone(), &embedded.sdk).await);
@@ -81,6 +83,7 @@ pub(crate) async fn one_after_another(lives: usize) {
         port: 0,
         aws_port: 0,
         data: Some(folder.clone()),
+        settings: Settings::default(),
     });
     let embedded = embedded.await.unwrap_or_else(|error| panic!("{error:?}"));
     let world = World::new(embedded.aws.clone(), &embedded.sdk).await;

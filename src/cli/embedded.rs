@@ -1,19 +1,22 @@
-//! A Countersign with its AWS, in one process: what `demo` and the benchmarks are made of. The service is the same as in production; only
-//! the HTTP client of its SDKs leads to the embedded AWS.
+//! A Countersign with its AWS, in one process: what `demo`, `local` and the benchmarks are made of. The service is the
+//! same as in production; only the HTTP client of its SDKs leads to the embedded AWS.
+
+mod kept;
 
 use super::Failure;
 use super::system::{fill_random, system_clock};
 use crate::app::{App, embedded_aws};
 use crate::config::Config;
+use crate::config::local::Settings;
+use crate::domain::api_key::PlainKey;
 use crate::domain::keys::MasterKey;
-use crate::domain::signer::Person;
 use crate::flow::{Clock, Flow, Random};
-use crate::samples;
 use crate::web::intake::{Function, direct_invoke};
 use aws_config::SdkConfig;
 use aws_local::{AwsLocal, FunctionError, Options};
+use kept::Keys;
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -24,10 +27,6 @@ use tokio::task::JoinHandle;
 pub(crate) const INTAKE: &str = "countersign";
 /// The function that completes and withdraws.
 pub(crate) const OPERATIONS: &str = "countersign-operations";
-/// The sample's function: Alice's signature.
-pub(crate) const SIGN_DOCUMENT: &str = "sign-document";
-/// What mails are sent from.
-const MAIL_FROM: &str = "countersign@example.com";
 
 /// A running Countersign with its AWS.
 pub struct Embedded {
@@ -41,6 +40,8 @@ pub struct Embedded {
     pub endpoint: String,
     /// The clock of all of it.
     pub clock: Clock,
+    /// A key for the operators' commands, with every scope.
+    pub api_key: PlainKey,
     stop: watch::Sender<bool>,
     servers: Vec<JoinHandle<std::io::Result<()>>>,
 }
@@ -53,12 +54,27 @@ pub struct Start {
     pub aws_port: u16,
     /// Where everything is kept; in memory without.
     pub data: Option<PathBuf>,
+    /// Who asks, whom, and what workflows may reach.
+    pub settings: Settings,
+}
+
+/// Everything put together, but nothing answers yet: the moment to register functions and to create state machines.
+pub struct Prepared {
+    embedded: Embedded,
+    app: App,
+    pages: TcpListener,
+    aws: TcpListener,
 }
 
 impl Embedded {
-    /// Starts it: listens on loopback only, makes the table, registers the functions, and lets what an earlier run
-    /// left unfinished go on.
+    /// Starts it, and lets what an earlier run left unfinished go on.
     pub async fn start(start: Start) -> Result<Self, Failure> {
+        Self::prepare(start).await?.run().await
+    }
+
+    /// Takes its ports (on loopback only: who calls already waits for the answer), makes the table, and registers our
+    /// functions.
+    pub async fn prepare(start: Start) -> Result<Prepared, Failure> {
         let pages_listener = listen(start.port, "--port").await?;
         let aws_listener = listen(start.aws_port, "--aws-port").await?;
         let pages = address(&pages_listener)?;
@@ -72,44 +88,41 @@ impl Embedded {
             data: start.data.map(|folder| folder.join("aws")),
             clock: Arc::new(move || now.now()),
             randomness: Arc::new(fill_random),
-            http_tasks: Vec::new(),
+            http_tasks: start.settings.http_tasks.clone(),
         };
         let aws = AwsLocal::start(options)
             .await
             .map_err(|error| Failure::failed(error.to_string()))?;
         let sdk = embedded_aws(aws.http_client(), aws_local::REGION, &clock);
-        prepare_mail(&sdk).await?;
+        let Keys {
+            master,
+            evidence,
+            api,
+        } = keys;
+        let config = config(&pages, start.settings, master, evidence, &api);
+        make_mail_identity(&sdk, address_in(&config.mail_from)).await?;
 
-        let app = App::new(config(&pages, keys), &sdk, clock.clone(), random);
+        let app = App::new(config, &sdk, clock.clone(), random);
         let flow = app.flow();
         flow.store
             .create_table()
             .await
             .map_err(|error| Failure::failed(error.to_string()))?;
         register_functions(&aws, &flow);
-        aws.resume()
-            .await
-            .map_err(|error| Failure::failed(error.to_string()))?;
-
-        let (stop, stopped) = watch::channel(false);
-        let served = {
-            let (aws, mut stopped) = (aws.clone(), stopped.clone());
-            tokio::spawn(async move {
-                let stopped = async move {
-                    let _ = stopped.wait_for(|stop| *stop).await;
-                };
-                aws.serve(aws_listener, stopped).await
-            })
-        };
-        let servers = vec![served, tokio::spawn(app.run(pages_listener, stopped))];
-        Ok(Self {
-            aws,
-            sdk,
-            pages,
-            endpoint,
-            clock,
-            stop,
-            servers,
+        Ok(Prepared {
+            embedded: Self {
+                aws,
+                sdk,
+                pages,
+                endpoint,
+                clock,
+                api_key: api,
+                stop: watch::Sender::new(false),
+                servers: Vec::new(),
+            },
+            app,
+            pages: pages_listener,
+            aws: aws_listener,
         })
     }
 
@@ -122,6 +135,33 @@ impl Embedded {
             let _ = tokio::time::timeout(Duration::from_secs(3), server).await;
         }
         self.aws.stop().await;
+    }
+}
+
+impl Prepared {
+    /// What was put together, to add to.
+    pub fn embedded(&self) -> &Embedded {
+        &self.embedded
+    }
+
+    /// Lets executions go on that an earlier run left unfinished, and answers from now on.
+    pub async fn run(self) -> Result<Embedded, Failure> {
+        let mut embedded = self.embedded;
+        embedded
+            .aws
+            .resume()
+            .await
+            .map_err(|error| Failure::failed(error.to_string()))?;
+        let (aws, mut stopped) = (embedded.aws.clone(), embedded.stop.subscribe());
+        let served = tokio::spawn(async move {
+            let stopped = async move {
+                let _ = stopped.wait_for(|stop| *stop).await;
+            };
+            aws.serve(self.aws, stopped).await
+        });
+        let pages = self.app.run(self.pages, embedded.stop.subscribe());
+        embedded.servers = vec![served, tokio::spawn(pages)];
+        Ok(embedded)
     }
 }
 
@@ -151,32 +191,40 @@ fn address(listener: &TcpListener) -> Result<String, Failure> {
     Ok(format!("http://{address}"))
 }
 
-fn config(pages: &str, keys: Keys) -> Config {
+fn config(
+    pages: &str,
+    settings: Settings,
+    master_key: MasterKey,
+    evidence_seed: [u8; 32],
+    api_key: &PlainKey,
+) -> Config {
     Config {
         public_url: pages.to_owned(),
-        organisation: "Example Ltd".to_owned(),
-        time_zone: jiff::tz::TimeZone::system()
-            .iana_name()
-            .unwrap_or("UTC")
-            .to_owned(),
+        organisation: settings.organisation,
+        time_zone: settings.time_zone,
         table: "countersign".to_owned(),
-        mail_from: format!("Countersign <{MAIL_FROM}>"),
-        people: vec![Person {
-            name: "Bob".to_owned(),
-            email: Some("bob@example.com".to_owned()),
-        }],
+        mail_from: settings.mail_from,
+        people: settings.people,
         look_every: jiff::SignedDuration::from_secs(1),
-        master_key: keys.master,
+        master_key,
         older_keys: Vec::new(),
-        evidence_seed: keys.evidence,
-        api_keys: Vec::new(),
+        evidence_seed,
+        api_keys: vec![kept::configured(api_key)],
     }
 }
 
-/// SES takes mails only from an identity that it knows.
-async fn prepare_mail(sdk: &SdkConfig) -> Result<(), Failure> {
+/// The address in `Name <address>`.
+fn address_in(mail_from: &str) -> &str {
+    match mail_from.rsplit_once('<') {
+        Some((_, address)) => address.trim_end_matches('>'),
+        None => mail_from,
+    }
+}
+
+/// SES takes mails only from an identity that it knows: makes it one, where it isn't yet.
+pub(crate) async fn make_mail_identity(sdk: &SdkConfig, identity: &str) -> Result<(), Failure> {
     let ses = aws_sdk_sesv2::Client::new(sdk);
-    match ses.create_email_identity().email_identity(MAIL_FROM).send().await {
+    match ses.create_email_identity().email_identity(identity).send().await {
         Ok(_) => Ok(()),
         Err(error)
             if error
@@ -187,19 +235,12 @@ async fn prepare_mail(sdk: &SdkConfig) -> Result<(), Failure> {
         }
         Err(error) => {
             let shown = aws_sdk_sesv2::error::DisplayErrorContext(&error).to_string();
-            Err(Failure::failed(format!(
-                "the embedded mail service could not be prepared: {shown}"
-            )))
+            Err(Failure::failed(format!("the mail identity {identity} could not be made: {shown}")))
         }
     }
 }
 
 fn register_functions(aws: &AwsLocal, flow: &Arc<Flow>) {
-    for name in samples::NAMES {
-        if let Some(function) = samples::builtin(name) {
-            aws.register_function(name, function);
-        }
-    }
     for (name, function) in [(INTAKE, Function::Intake), (OPERATIONS, Function::Operations)] {
         let flow = Arc::clone(flow);
         aws.register_function(
@@ -213,55 +254,5 @@ fn register_functions(aws: &AwsLocal, flow: &Arc<Flow>) {
                 }
             }),
         );
-    }
-}
-
-/// The keys: made once, kept beside the data.
-struct Keys {
-    master: MasterKey,
-    evidence: [u8; 32],
-}
-
-impl Keys {
-    fn load(data: Option<&Path>, random: &Random) -> Result<Self, Failure> {
-        let (master, evidence) = match data {
-            None => (random.bytes(), random.bytes()),
-            Some(folder) => {
-                let unusable =
-                    |error: std::io::Error| Failure::usage(format!("--data {}: {error}", folder.display()));
-                std::fs::create_dir_all(folder).map_err(unusable)?;
-                let key = |name| key_file(&folder.join(name), random).map_err(unusable);
-                (key("master.key")?, key("evidence.key")?)
-            }
-        };
-        Ok(Self {
-            master: MasterKey::new(1, master),
-            evidence,
-        })
-    }
-}
-
-/// Reads a key, or makes one that only its owner can read. Written whole or not at all: a process that dies here
-/// leaves no half a key.
-fn key_file(path: &Path, random: &Random) -> std::io::Result<[u8; 32]> {
-    use std::io::Write;
-    match std::fs::read(path) {
-        Ok(bytes) => bytes
-            .try_into()
-            .map_err(|_| std::io::Error::other(format!("{} is not a key of 32 bytes", path.display()))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let key: [u8; 32] = random.bytes();
-            let fresh = path.with_extension("new");
-            let mut options = std::fs::OpenOptions::new();
-            options.write(true).create(true).truncate(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let mut file = options.open(&fresh)?;
-            file.write_all(&key)?;
-            file.sync_all()?;
-            std::fs::rename(&fresh, path)?;
-            Ok(key)
-        }
-        Err(error) => Err(error),
     }
 }

@@ -8,6 +8,8 @@ mod demo;
 #[cfg(feature = "local")]
 pub mod embedded;
 mod keys;
+#[cfg(feature = "local")]
+mod local;
 mod operate;
 mod pending;
 mod serve;
@@ -38,6 +40,9 @@ enum Command {
     /// Run the document-signing workflow with everything embedded: nothing to set up
     #[cfg(feature = "local")]
     Demo(demo::Demo),
+    /// Run your own workflows and functions on an embedded AWS, with Countersign in it
+    #[cfg(feature = "local")]
+    Local(local::Local),
     /// Run the service: pages, API and worker, against AWS
     Serve(serve::Serve),
     /// List requests: who is waited for, newest first
@@ -101,6 +106,8 @@ impl Cli {
             match self.command {
                 #[cfg(feature = "local")]
                 Command::Demo(demo) => Box::pin(demo.run()).await,
+                #[cfg(feature = "local")]
+                Command::Local(local) => Box::pin(local.run()).await,
                 Command::Serve(serve) => Box::pin(serve.run()).await,
                 Command::Pending(pending) => Box::pin(pending.run()).await,
                 Command::Show(show) => Box::pin(show.run()).await,

@@ -4,14 +4,13 @@ use super::Failure;
 use super::client::Service;
 use super::operate::{print_json, text};
 use super::system::system_clock;
-use super::terminal::{FAINT, say, styled};
+use super::terminal::{FAINT, say, styled, width as line_width};
 use crate::domain::display_text::DisplayText;
 use crate::domain::when::Moment;
 use clap::Args;
 use http::Method;
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 use serde_json::Value;
-use std::io::IsTerminal;
 
 /// `countersign pending`: lists requests, newest first.
 #[derive(Debug, Args)]
@@ -145,11 +144,7 @@ fn print_table(requests: &[Value]) {
             .unwrap_or(0)
     };
     let widths = [width(0), width(1), width(2), width(3)];
-    let left = std::io::stdout().is_terminal().then(|| {
-        terminal_width()
-            .saturating_sub(widths.iter().sum::<usize>() + 8)
-            .max(10)
-    });
+    let left = line_width().map(|width| width.saturating_sub(widths.iter().sum::<usize>() + 8).max(10));
     for [id, status, age, who, title] in &rows {
         let title = DisplayText::new(title)
             .shortened(left.unwrap_or(usize::MAX))
@@ -157,11 +152,4 @@ fn print_table(requests: &[Value]) {
         let [w0, w1, w2, w3] = widths;
         say(&format!("{id:w0$}  {status:w1$}  {age:w2$}  {who:w3$}  {title}"));
     }
-}
-
-fn terminal_width() -> usize {
-    std::env::var("COLUMNS")
-        .ok()
-        .and_then(|columns| columns.parse().ok())
-        .unwrap_or(100)
 }

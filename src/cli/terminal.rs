@@ -1,6 +1,7 @@
 //! What a person sees in a terminal: colour only there, `NO_COLOR` honoured (both by `anstream`).
 
 use anstyle::{AnsiColor, Style};
+use std::io::IsTerminal;
 
 /// For what matters most on a line.
 pub(crate) const STRONG: Style = Style::new().bold();
@@ -14,6 +15,19 @@ pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 /// Prints a line.
 pub(crate) fn say(line: &str) {
     anstream::println!("{line}");
+}
+
+/// How many characters a line may have. Only a terminal's lines end.
+pub(crate) fn width() -> Option<usize> {
+    let stdout = std::io::stdout();
+    if !stdout.is_terminal() {
+        return None;
+    }
+    let asked = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|columns| columns.parse().ok());
+    let known = || terminal_size::terminal_size_of(&stdout).map(|(width, _)| usize::from(width.0));
+    Some(asked.or_else(known).unwrap_or(100))
 }
 
 /// `text` in `style`.

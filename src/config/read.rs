@@ -27,7 +27,7 @@ pub struct Serve {
 /// What is wrong with a configuration: all of it, a line each.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the configuration can't be used:{}", .0.iter().map(|p| format!("\n  {}: {}", p.key, p.message)).collect::<Vec<_>>().concat())]
-pub struct ConfigError(Vec<Problem>);
+pub struct ConfigError(pub(super) Vec<Problem>);
 
 /// Reads a file's contents: [`std::fs::read`], or what a test has.
 pub type ReadFile<'a> = &'a dyn Fn(&Path) -> std::io::Result<Vec<u8>>;
@@ -53,10 +53,11 @@ pub fn read(
     }
 }
 
-struct Reader<'a> {
-    values: &'a Map<String, Value>,
-    read_file: ReadFile<'a>,
-    problems: Vec<Problem>,
+/// Looks at values, and gathers what is wrong with them.
+pub(super) struct Reader<'a> {
+    pub(super) values: &'a Map<String, Value>,
+    pub(super) read_file: ReadFile<'a>,
+    pub(super) problems: Vec<Problem>,
 }
 
 impl Reader<'_> {
@@ -72,14 +73,9 @@ impl Reader<'_> {
                 .map_err(|_| "must be an address and a port, such as \"0.0.0.0:8080\"".to_owned())
         });
         let organisation = self.required("organisation", "who asks, as signers read it: \"Example Ltd\"");
-        let organisation = self.checked("organisation", organisation, |text| check_line(&text, 100));
+        let organisation = self.checked("organisation", organisation, check_organisation);
         let time_zone = self.text("time_zone").or_else(|| Some("UTC".to_owned()));
-        let time_zone = self.checked("time_zone", time_zone, |text| {
-            match jiff::tz::TimeZone::get(&text) {
-                Ok(_) => Ok(text),
-                Err(_) => Err("isn't a time zone; write it like \"Europe/Berlin\"".to_owned()),
-            }
-        });
+        let time_zone = self.checked("time_zone", time_zone, check_time_zone);
         let table = self.required("table", "the name of the DynamoDB table");
         let table = self.checked("table", table, check_table);
         let mail_from = self.required(
@@ -155,7 +151,7 @@ impl Reader<'_> {
         keys
     }
 
-    fn people(&mut self) -> Vec<Person> {
+    pub(super) fn people(&mut self) -> Vec<Person> {
         let mut people = Vec::new();
         for (path, map) in self.list("people", &["name", "email"]) {
             let field = |name: &str| map.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -300,7 +296,7 @@ impl Reader<'_> {
         bytes
     }
 
-    fn text(&mut self, key: &str) -> Option<String> {
+    pub(super) fn text(&mut self, key: &str) -> Option<String> {
         if let Value::String(text) = self.values.get(key)? {
             Some(text.clone())
         } else {
@@ -330,7 +326,7 @@ impl Reader<'_> {
         number
     }
 
-    fn checked<T>(
+    pub(super) fn checked<T>(
         &mut self,
         key: &str,
         text: Option<String>,
@@ -339,13 +335,13 @@ impl Reader<'_> {
         check(text?).map_err(|message| self.problem(key, message)).ok()
     }
 
-    fn problem(&mut self, key: impl Into<String>, message: impl Into<String>) {
+    pub(super) fn problem(&mut self, key: impl Into<String>, message: impl Into<String>) {
         self.problems.push(Problem::new(key, message));
     }
 }
 
 /// Text or number, as text.
-fn plain(value: &Value) -> String {
+pub(super) fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
@@ -380,7 +376,18 @@ fn check_table(text: String) -> Result<String, String> {
     }
 }
 
-fn check_mail_from(text: String) -> Result<String, String> {
+pub(super) fn check_organisation(text: String) -> Result<String, String> {
+    check_line(&text, 100)
+}
+
+pub(super) fn check_time_zone(text: String) -> Result<String, String> {
+    match jiff::tz::TimeZone::get(&text) {
+        Ok(_) => Ok(text),
+        Err(_) => Err("isn't a time zone; write it like \"Europe/Berlin\"".to_owned()),
+    }
+}
+
+pub(super) fn check_mail_from(text: String) -> Result<String, String> {
     let line = check_line(&text, 320)?;
     let address = match line.rsplit_once('<') {
         Some((_, rest)) => rest.strip_suffix('>').unwrap_or_default(),

@@ -123,9 +123,9 @@ fn each_mistake_is_told_by_its_key() {
             "organization: isn't a key that I know; did you mean organisation?",
         ),
         (
-            "quux = 1",
+            "zyx = 1",
             "",
-            "quux: isn't a key that I know; docs/OPERATIONS.md lists them",
+            "zyx: isn't a key that I know; docs/OPERATIONS.md and docs/GUIDE.md list them",
         ),
         (
             "master_key = \"canary\"",

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-/// Every key. In the environment each is `COUNTERSIGN_` and its name in capitals; lists are JSON there.
+/// Every key of `serve`. In the environment each is `COUNTERSIGN_` and its name in capitals; lists are JSON there.
 pub(super) const KEYS: [&str; 15] = [
     "public_url",
     "listen",
@@ -20,6 +20,22 @@ pub(super) const KEYS: [&str; 15] = [
     "evidence_key_file",
     "people",
     "api_keys",
+];
+
+/// The keys that `local` reads. Both commands may be given the same file; each leaves the other's alone.
+pub(super) const LOCAL_KEYS: [&str; 12] = [
+    "organisation",
+    "time_zone",
+    "mail_from",
+    "people",
+    "queues",
+    "activities",
+    "buckets",
+    "mail_identities",
+    "http_tasks",
+    "substitutions",
+    "workflows",
+    "functions",
 ];
 
 /// Keys that are secrets themselves: never in the file, which is shown, copied and committed.
@@ -62,7 +78,9 @@ pub(super) fn merge(
     variables: impl IntoIterator<Item = (String, String)>,
     problems: &mut Vec<Problem>,
 ) -> Map<String, Value> {
-    let mut values = file.map(|text| from_file(text, problems)).unwrap_or_default();
+    let mut values = file
+        .map(|text| from_file(text, &KEYS, problems))
+        .unwrap_or_default();
     for (name, text) in variables {
         let Some(rest) = name.strip_prefix(PREFIX) else {
             continue;
@@ -91,7 +109,8 @@ pub(super) fn merge(
     values
 }
 
-fn from_file(text: &str, problems: &mut Vec<Problem>) -> Map<String, Value> {
+/// The values of the keys in `own`, from the text of a file that may hold other commands' keys as well.
+pub(super) fn from_file(text: &str, own: &[&str], problems: &mut Vec<Problem>) -> Map<String, Value> {
     let mut values: Map<String, Value> = match toml::from_str(text) {
         Ok(values) => values,
         Err(error) => {
@@ -117,11 +136,11 @@ fn from_file(text: &str, problems: &mut Vec<Problem>) -> Map<String, Value> {
             problems.push(Problem::new(key, message));
             return false;
         }
-        let known = KEYS.contains(&key.as_str());
-        if !known {
-            problems.push(Problem::new(key, unknown("key", nearest(key, &KEYS))));
+        let known = [&KEYS[..], &LOCAL_KEYS[..]].concat();
+        if !known.contains(&key.as_str()) {
+            problems.push(Problem::new(key, unknown("key", nearest(key, &known))));
         }
-        known
+        own.contains(&key.as_str())
     });
     values
 }
@@ -130,7 +149,7 @@ fn from_file(text: &str, problems: &mut Vec<Problem>) -> Map<String, Value> {
 pub(super) fn unknown(what: &str, near: Option<&str>) -> String {
     match near {
         Some(near) => format!("isn't a {what} that I know; did you mean {near}?"),
-        None => format!("isn't a {what} that I know; docs/OPERATIONS.md lists them"),
+        None => format!("isn't a {what} that I know; docs/OPERATIONS.md and docs/GUIDE.md list them"),
     }
 }
 

@@ -89,6 +89,13 @@ impl PlainKey {
         Self(Zeroizing::new(format!("csk_{text}")))
     }
 
+    /// Reads what [`Self::expose`] gives, with white space around it.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let bytes = data_encoding::BASE64URL_NOPAD.decode(text.strip_prefix("csk_")?.as_bytes());
+        (bytes.ok()?.len() == 32).then(|| Self(Zeroizing::new(text.to_owned())))
+    }
+
     /// The key itself.
     pub fn expose(&self) -> &str {
         &self.0
@@ -131,6 +138,9 @@ mod tests {
             assert_eq!(keys.find(wrong), None, "{wrong}");
         }
         assert!(!format!("{one:?}").contains(one.expose()));
+        let read = PlainKey::parse(&format!("{}\n", one.expose())).expect("a key");
+        assert_eq!(read.expose(), one.expose());
+        assert!(PlainKey::parse(&one.expose()[..46]).is_none() && PlainKey::parse("secret").is_none());
     }
 
     #[test]

@@ -10,11 +10,11 @@ from botocore import xform_name
 
 from template import ROOT, resources, template
 
-# Where the service calls AWS, and which AWS. What else calls it belongs to the embedded AWS of `demo`.
+# Where the service calls AWS, and which AWS. What else calls it belongs to the embedded AWS of `demo` and `local`.
 CALLS = {
     "src/store": "dynamodb", "src/mail": "sesv2", "src/step_functions.rs": "stepfunctions", "src/step_functions": "stepfunctions",
 }
-EMBEDDED = ("src/cli/embedded.rs", "src/cli/demo/")
+EMBEDDED = ("src/cli/demo/", "src/cli/embedded", "src/cli/local/")
 # IAM's prefix of each.
 PREFIX = {"dynamodb": "dynamodb", "sesv2": "ses", "stepfunctions": "states"}
 # A transaction has no permission of its own: what is in it has.

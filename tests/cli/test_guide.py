@@ -14,7 +14,7 @@ from serve import Serve, create_table, free_port
 from test_serve import machine, token_of  # noqa: F401 (a fixture)
 
 TOOLS = [Path(sys.executable).parent]
-LAPTOP = ["Try it", "Your own workflow", "Complete it from a program"]
+LAPTOP = ["Try it", "Your own workflow on your laptop", "Complete it from a program"]
 ACCOUNT = ["On your AWS account"]
 OPERATORS = ["Without Lambda", "Look after it"]
 
@@ -73,7 +73,16 @@ def test_on_a_laptop(tmp_path):
         ended(reader)
         wait_until("the page says that it is too late", lambda: "It is too late to answer" in fetch(link).text)
 
+    def loaded_again(reader):
+        machine = reader.variable("machine")
+        wait_until(
+            "the workflow is loaded again",
+            lambda: "Bob did not answer"
+            in client("stepfunctions").describe_state_machine(stateMachineArn=machine)["definition"],
+        )
+
     others = {
+        "the workflow is loaded again": loaded_again,
         "Bob: approve release 1.4": bob_answers("release 1.4", "approve"),
         "Bob: reject release 1.5": bob_answers("release 1.5", "reject", "The changelog is empty."),
         "Bob: waits until release 1.6 has ended": nobody_answers,

@@ -5,9 +5,11 @@ mod history;
 mod walk;
 
 use super::Failure;
-use super::embedded::{Embedded, INTAKE, SIGN_DOCUMENT, Start, function_arn};
+use super::embedded::{Embedded, INTAKE, Start, function_arn};
 use super::system::interrupted;
 use super::terminal::{FAINT, STRONG, say, styled};
+use crate::config::local::Settings;
+use crate::samples;
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::error::DisplayErrorContext;
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
@@ -18,6 +20,8 @@ use std::time::Duration;
 
 const MACHINE: &str = "document-signing";
 const DEFINITION: &str = include_str!("../../../infra/workflows/document-signing.asl.json");
+/// Alice's signature.
+const SIGN_DOCUMENT: &str = "sign-document";
 const INPUT: &str = r#"{"documentId": "3"}"#;
 
 /// The options of `countersign demo`.
@@ -50,8 +54,13 @@ impl Demo {
             port: self.port,
             aws_port: self.aws_port,
             data: self.data.clone(),
+            settings: Settings::default(),
         };
-        let embedded = Embedded::start(start).await?;
+        let prepared = Embedded::prepare(start).await?;
+        if let Some(function) = samples::builtin(SIGN_DOCUMENT) {
+            prepared.embedded().aws.register_function(SIGN_DOCUMENT, function);
+        }
+        let embedded = prepared.run().await?;
         let ended = tokio::select! {
             played = self.play(&embedded) => played,
             () = interrupted() => {
@@ -98,6 +107,9 @@ impl Demo {
                     "Waiting for Bob; the workflow gives up {patience} after its start. Ctrl-C ends the demo."
                 ),
             ));
+            let (url, key) = (&embedded.pages, embedded.api_key.expose());
+            let command = format!("COUNTERSIGN_URL={url} COUNTERSIGN_API_KEY={key} countersign pending");
+            say(&styled(FAINT, format!("As an operator: {command}")));
         }
         let ended = wait_for_end(&client, &execution).await?;
         if !self.walk {
