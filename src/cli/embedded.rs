@@ -4,6 +4,7 @@
 mod kept;
 
 use super::Failure;
+use super::approvals::approvals;
 use super::system::{fill_random, system_clock};
 use crate::app::{App, embedded_aws};
 use crate::config::Config;
@@ -17,7 +18,7 @@ use aws_local::{AwsLocal, FunctionError, Options};
 use kept::Keys;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -84,15 +85,18 @@ impl Embedded {
         let random = Random::new(fill_random);
         let keys = Keys::load(start.data.as_deref(), &random)?;
         let now = clock.clone();
+        let service = Arc::new(OnceLock::new());
         let options = Options {
             data: start.data.map(|folder| folder.join("aws")),
             clock: Arc::new(move || now.now()),
             randomness: Arc::new(fill_random),
             http_tasks: start.settings.http_tasks.clone(),
+            approvals: Some(approvals(Arc::clone(&service))),
         };
         let aws = AwsLocal::start(options)
             .await
             .map_err(|error| Failure::failed(error.to_string()))?;
+        aws.served_at(&endpoint);
         let sdk = embedded_aws(aws.http_client(), aws_local::REGION, &clock);
         let Keys {
             master,
@@ -104,6 +108,8 @@ impl Embedded {
 
         let app = App::new(config, &sdk, clock.clone(), random);
         let flow = app.flow();
+        // Set once: it was made a moment ago.
+        let _ = service.set(Arc::clone(&flow));
         flow.store
             .create_table()
             .await

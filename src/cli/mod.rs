@@ -2,6 +2,8 @@
 //!
 //! Exit statuses: 0 done; 1 it didn't work out; 2 the command line or the configuration is wrong.
 
+#[cfg(feature = "local")]
+mod approvals;
 mod client;
 #[cfg(feature = "local")]
 mod demo;

@@ -35,6 +35,42 @@ REQUEST = {
     "timeZone": "Europe/Berlin",
 }
 
+# What the pictures of an execution show.
+ORDER = {
+    "StartAt": "How much?",
+    "States": {
+        "How much?": {
+            "Type": "Choice",
+            "Choices": [{"Variable": "$.total", "NumericGreaterThan": 1000, "Next": "Look it over"}],
+            "Default": "Book",
+        },
+        "Look it over": {
+            "Type": "Parallel",
+            "ResultPath": "$.looks",
+            "Next": "Book",
+            "Catch": [{"ErrorEquals": ["Approval.Rejected"], "Next": "Refuse"}],
+            "Branches": [
+                {"StartAt": "Ask Bob", "States": {"Ask Bob": {
+                    "Type": "Task",
+                    "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
+                    "Parameters": {"FunctionName": "countersign", "Payload": {
+                        "taskToken.$": "$$.Task.Token",
+                        "execution": {"arn.$": "$$.Execution.Id", "stateName.$": "$$.State.Name"},
+                        "title": "Approve the order of 12 desks", "signers": ["Bob"],
+                    }},
+                    "End": True,
+                }}},
+                {"StartAt": "Check items", "States": {"Check items": {
+                    "Type": "Map", "ItemsPath": "$.items", "End": True,
+                    "ItemProcessor": {"StartAt": "In stock?", "States": {"In stock?": {"Type": "Pass", "End": True}}},
+                }}},
+            ],
+        },
+        "Book": {"Type": "Pass", "End": True},
+        "Refuse": {"Type": "Fail", "Error": "Refused"},
+    },
+}
+
 # A picture is kept in these looks; what the others would show is the same in another arrangement.
 PHONE, DESK = (360, 740), (1280, 800)
 LOOKS = {
@@ -43,6 +79,9 @@ LOOKS = {
     "too-late": [(PHONE, "dark"), (DESK, "light")],
     "mail": [(PHONE, "light"), (PHONE, "dark")],
     "mailbox": [(DESK, "light")],
+    "execution": [(PHONE, "dark"), (DESK, "light"), (DESK, "dark")],
+    "executions": [(DESK, "light")],
+    "start": [(PHONE, "light")],
 }
 MOST_BYTES, MOST_BYTES_IN_ALL = 60_000, 600_000
 
@@ -79,6 +118,18 @@ def ask(demo: Demo, deed: str, thing: str) -> tuple[str, dict]:
     return execution, mail("bob@example.com")
 
 
+def order(demo: Demo) -> str:
+    """An order that waits for Bob; its page."""
+    client = demo.client("stepfunctions")
+    role = "arn:aws:iam::123456789012:role/any"
+    orders = client.create_state_machine(name="orders", definition=json.dumps(ORDER), roleArn=role)["stateMachineArn"]
+    for number, total in ((1041, 80), (1042, 4200)):
+        given = {"order": number, "total": total, "items": ["desk", "lamp", "chair"]}
+        client.start_execution(stateMachineArn=orders, name=f"order-{number}", input=json.dumps(given))
+    wait_until("the mail about the desks", lambda: any("desks" in it["subject"] for it in demo.mails("bob@example.com")))
+    return f"{demo.aws}/executions/orders/order-1042"
+
+
 def scenes(demo: Demo) -> dict[str, Scene]:
     """All of them. The mailbox has the demo's own request in it as well."""
     demo.link_about("3")
@@ -92,6 +143,9 @@ def scenes(demo: Demo) -> dict[str, Scene]:
         "too-late": Scene(link_in(too_late)),
         "mail": Scene(html=mail["html"]),
         "mailbox": Scene(demo.mailbox),
+        "execution": Scene(order(demo)),
+        "executions": Scene(f"{demo.aws}/executions"),
+        "start": Scene(f"{demo.aws}/executions/start?machine=orders"),
     }
 
 

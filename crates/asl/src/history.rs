@@ -178,6 +178,10 @@ fn describe(event: &Event, include_data: bool) -> (String, Details) {
         Event::MapRunStarted { run } => fields
             .with("mapRunArn", run.arn.clone())
             .event("MapRunStarted", "mapRunStarted"),
+        Event::MapRunRedriven { arn, count } => fields
+            .with("mapRunArn", arn.clone())
+            .with("redriveCount", *count)
+            .event("MapRunRedriven", "mapRunRedriven"),
         Event::MapRunSucceeded { .. } => ("MapRunSucceeded".into(), None),
         Event::MapRunFailed { failure, .. } => fields
             .failure(failure.error.as_ref(), failure.cause.as_ref())

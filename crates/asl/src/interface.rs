@@ -157,6 +157,12 @@ pub enum Command {
     },
     /// Begin a Map Run and tell its end by [`Happened`].
     StartMapRun(Box<MapRun>),
+    /// Take up again a Map Run that had ended: once nothing of it goes on any more, its children that failed, timed
+    /// out or were aborted begin again, and those that hadn't begun begin. Tell its end by [`Happened`].
+    RedriveMapRun {
+        /// The run.
+        arn: String,
+    },
     /// Nobody waits for this Map Run any more: give up its children.
     CancelMapRun {
         /// The run.
@@ -204,8 +210,11 @@ impl Step {
     /// Asks for a Map Run to be given up; or no longer for its beginning, where that stands in the same step.
     pub(crate) fn cancel_map_run(&mut self, arn: String) {
         let asked = self.commands.len();
-        self.commands
-            .retain(|command| !matches!(command, Command::StartMapRun(run) if run.arn == arn));
+        self.commands.retain(|command| match command {
+            Command::StartMapRun(run) => run.arn != arn,
+            Command::RedriveMapRun { arn: redriven } => *redriven != arn,
+            _ => true,
+        });
         if self.commands.len() == asked {
             self.commands.push(Command::CancelMapRun { arn });
         }

@@ -331,6 +331,13 @@ pub enum Event {
         /// The run.
         run: Box<MapRun>,
     },
+    /// `MapRunRedriven`: after a redrive of the execution its run goes on, with the children that didn't succeed.
+    MapRunRedriven {
+        /// The run.
+        arn: String,
+        /// The how manieth redrive of the run it is, from 1.
+        count: u32,
+    },
     /// `MapRunSucceeded`.
     MapRunSucceeded {
         /// The run.

@@ -18,6 +18,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             getrandom::fill(buffer).expect("the operating system has randomness");
         }),
         http_tasks: Vec::new(),
+        approvals: None,
     })
     .await?;
     aws.register_function(

@@ -75,6 +75,7 @@ async fn open(folder: &std::path::Path) -> Result<AwsLocal, aws_local::StartErro
             getrandom::fill(buffer).expect("the operating system has randomness");
         }),
         http_tasks: Vec::new(),
+        approvals: None,
     })
     .await?;
     aws.register_function("ask", function(|_| async { Ok(json!({})) }));

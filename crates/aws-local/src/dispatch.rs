@@ -39,6 +39,7 @@ pub(crate) enum Call {
 pub(crate) enum LambdaCall {
     Invoke { function: String },
     GetFunction { function: String },
+    GetFunctionConfiguration { function: String },
     ListFunctions,
 }
 
@@ -63,6 +64,9 @@ impl Call {
             Call::StepFunctions { operation } => ("Step Functions", operation),
             Call::Lambda(LambdaCall::Invoke { .. }) => ("Lambda", "Invoke"),
             Call::Lambda(LambdaCall::GetFunction { .. }) => ("Lambda", "GetFunction"),
+            Call::Lambda(LambdaCall::GetFunctionConfiguration { .. }) => {
+                ("Lambda", "GetFunctionConfiguration")
+            }
             Call::Lambda(LambdaCall::ListFunctions) => ("Lambda", "ListFunctions"),
             Call::S3(call) => ("S3", call.operation.name()),
             Call::Ses(SesCall::SendEmail) => ("SES", "SendEmail"),
@@ -113,6 +117,11 @@ pub(crate) fn read(request: &Request<Bytes>) -> Call {
         }
         (&Method::GET, ["2015-03-31", "functions", function]) if !function.is_empty() => {
             Call::Lambda(LambdaCall::GetFunction {
+                function: (*function).to_owned(),
+            })
+        }
+        (&Method::GET, ["2015-03-31", "functions", function, "configuration"]) => {
+            Call::Lambda(LambdaCall::GetFunctionConfiguration {
                 function: (*function).to_owned(),
             })
         }

@@ -1,10 +1,13 @@
 //! What happens, told as it does to whoever listens ([`AwsLocal::subscribe`](crate::AwsLocal::subscribe)): the events
-//! that executions' histories get, once they are durable. While nobody listens, nothing is made of it.
+//! that executions' histories get, once they are durable, and what functions print. While nobody listens, nothing is made
+//! of it.
 
 use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use tokio::sync::broadcast;
+
+use crate::lambda::PrintedLine;
 
 /// How much a listener may be behind before the oldest is dropped for it.
 const BEHIND: usize = 4096;
@@ -14,6 +17,8 @@ const BEHIND: usize = 4096;
 pub enum Happening {
     /// An execution went on by an event.
     Event(ExecutionEvent),
+    /// A function printed a line.
+    Printed(PrintedLine),
 }
 
 /// Which execution it is.

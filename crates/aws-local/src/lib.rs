@@ -45,6 +45,7 @@ mod flush;
 mod happening;
 mod lambda;
 mod mailbox;
+mod outgoing;
 mod s3;
 mod server;
 mod ses;
@@ -57,6 +58,7 @@ mod tasks;
 mod testing;
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -64,10 +66,14 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use bytes::Bytes;
 
 pub use happening::{ExecutionEvent, ExecutionName, Happening};
-pub use lambda::{Function, FunctionError, FunctionFuture, Invocation, function};
+pub use lambda::{
+    Caller, CommandFunction, Function, FunctionError, FunctionFuture, Invocation, Output, PrintedLine,
+    UrlFunction, function,
+};
 pub use mailbox::{Attachment, Mail};
 pub use source::{Clock, Randomness};
 
+use console::Drawings;
 use database::Place;
 use dispatch::Call;
 use dynamodb::DynamoDb;
@@ -93,9 +99,8 @@ pub const ACCOUNT: &str = "123456789012";
 /// What the stand-ins are started with.
 #[derive(Clone)]
 pub struct Options {
-    /// The folder for `dynamodb.sqlite`, `events.sqlite`, `mail.sqlite`, `objects.sqlite`, `queues.sqlite` and
-    /// `states.sqlite`; made when it is missing. Without
-    /// one everything is in memory.
+    /// The folder for `dynamodb.sqlite`, `events.sqlite`, `mail.sqlite`, `objects.sqlite`, `outputs.sqlite`,
+    /// `queues.sqlite` and `states.sqlite`; made when it is missing. Without one everything is in memory.
     pub data: Option<PathBuf>,
     /// The time of day. Should follow tokio's clock, for timers wait on that.
     pub clock: Clock,
@@ -104,6 +109,33 @@ pub struct Options {
     /// Where HTTP tasks (`arn:aws:states:::http:invoke`) may go: hosts, each with a port or without
     /// (`localhost:3000`, `127.0.0.1`). Nowhere else; without any, nowhere at all.
     pub http_tasks: Vec<String>,
+    /// What people are asked on behalf of an execution, for its page. Called with the execution's ARN each time that
+    /// the page of one that runs is shown.
+    pub approvals: Option<ApprovalsOf>,
+}
+
+/// Tells what people are asked on behalf of the execution with this ARN, and who hasn't answered yet.
+pub type ApprovalsOf =
+    Arc<dyn Fn(String) -> Pin<Box<dyn Future<Output = Vec<PendingApproval>> + Send>> + Send + Sync>;
+
+/// Something that people are asked while an execution waits.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PendingApproval {
+    /// What they are asked: `Sign document 3`.
+    pub title: String,
+    /// How it stands, in a word; may be empty.
+    pub status: String,
+    /// Who hasn't answered, each with the address of the page to do so on.
+    pub waiting_for: Vec<(String, String)>,
+}
+
+/// The addresses let whoever has them answer, so they are left out.
+impl std::fmt::Debug for PendingApproval {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PendingApproval")
+            .field("title", &self.title)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Options {
@@ -114,6 +146,7 @@ impl Options {
             clock: Arc::new(clock),
             randomness: source::counting(),
             http_tasks: Vec::new(),
+            approvals: None,
         }
     }
 }
@@ -167,6 +200,8 @@ struct Inner {
     sqs: Arc<Sqs>,
     step_functions: StepFunctions,
     tasks: Arc<Tasks>,
+    approvals: Option<ApprovalsOf>,
+    drawings: Drawings,
     place: Place,
     ended: AtomicBool,
 }
@@ -174,6 +209,7 @@ struct Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.tasks.end();
+        self.lambda.end();
     }
 }
 
@@ -195,8 +231,13 @@ impl AwsLocal {
         let tasks = Arc::new(Tasks::new());
         let dynamodb = Arc::new(DynamoDb::open(place.clone(), &source.clock)?);
         let events = Arc::new(Events::open(place.clone(), source.clone())?);
-        let lambda = Arc::new(Lambda::new(Arc::clone(&tasks)));
         let listeners = Arc::new(Listeners::default());
+        let lambda = Arc::new(Lambda::open(
+            place.clone(),
+            source.clone(),
+            Arc::clone(&tasks),
+            Arc::clone(&listeners),
+        )?);
         let mailbox = Arc::new(Mailbox::open(place.clone())?);
         let s3 = Arc::new(S3::open(place.clone(), source.clone())?);
         let ses = Arc::new(Ses::new(source.clone(), Arc::clone(&mailbox)));
@@ -230,6 +271,8 @@ impl AwsLocal {
                 sqs,
                 step_functions,
                 tasks,
+                approvals: options.approvals,
+                drawings: Drawings::default(),
                 place,
                 ended: AtomicBool::new(false),
             }),
@@ -256,6 +299,7 @@ impl AwsLocal {
         listener: tokio::net::TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
+        self.served_at(&format!("http://{}", listener.local_addr()?));
         server::serve(Arc::clone(&self.inner), listener, shutdown).await
     }
 
@@ -263,6 +307,37 @@ impl AwsLocal {
     /// by an ARN of any region, account, version or alias. A name is 1 to 64 letters, digits, `-` and `_`.
     pub fn register_function(&self, name: &str, function: Function) {
         self.inner.lambda.register(name, function);
+    }
+
+    /// Makes a program the Lambda function `name`, as [`AwsLocal::register_function`] does one of this process. It is
+    /// started when it is first invoked, kept for further invocations, and started again after it has died. The
+    /// processes of a function that is replaced end when they have done what they are at; so registering a command
+    /// again has it read its code anew.
+    pub fn register_command(&self, name: &str, function: CommandFunction) {
+        self.inner.lambda.register_command(name, function);
+    }
+
+    /// Makes a web address the Lambda function `name`, as [`AwsLocal::register_function`] does one of this process.
+    pub fn register_url(&self, name: &str, function: UrlFunction) {
+        self.inner.lambda.register_url(name, function);
+    }
+
+    /// Forgets the Lambda function `name`. What it is at it finishes. Says whether there was one.
+    pub fn remove_function(&self, name: &str) -> bool {
+        self.inner.lambda.remove(name)
+    }
+
+    /// Says at which address (`http://127.0.0.1:8086`) the stand-ins are served, for the programs behind
+    /// [`AwsLocal::register_command`]: they get it as `AWS_ENDPOINT_URL`. [`AwsLocal::serve`] does so too, but what
+    /// [`AwsLocal::resume`] runs again may begin before.
+    pub fn served_at(&self, endpoint: &str) {
+        self.inner.lambda.served_at(endpoint);
+    }
+
+    /// What the functions printed that an execution called, by invocation, in the order in which those began; also what
+    /// is being printed right now. Of one invocation the first 64 KiB are kept, of all the latest 64 MiB.
+    pub async fn outputs(&self, execution_arn: &str) -> Vec<Output> {
+        self.inner.lambda.outputs(execution_arn).await
     }
 
     /// Lets the executions go on that were unfinished when the process before this one ended: their tasks are
@@ -288,7 +363,7 @@ impl AwsLocal {
     }
 
     /// Tells from now on what happens in executions, as soon as it is durable, with nothing left out: of Express
-    /// executions too. Whoever falls behind by more than a few thousand is told how many they missed
+    /// executions too; and what functions print, line by line. Whoever falls behind by more than a few thousand is told how many they missed
     /// ([`RecvError::Lagged`](tokio::sync::broadcast::error::RecvError::Lagged)); the engine waits for nobody.
     pub fn subscribe(&self) -> tokio::sync::broadcast::Receiver<Happening> {
         self.inner.listeners.subscribe()
@@ -317,6 +392,7 @@ impl AwsLocal {
         self.inner.dynamodb.settle().await;
         self.inner.mailbox.settle().await;
         self.inner.events.settle().await;
+        self.inner.lambda.settle().await;
         self.inner.s3.settle().await;
         self.inner.sqs.settle().await;
         self.inner.step_functions.settle().await;
@@ -328,6 +404,7 @@ impl AwsLocal {
     pub fn kill(&self) {
         self.inner.ended.store(true, Ordering::SeqCst);
         self.inner.tasks.end();
+        self.inner.lambda.end();
     }
 }
 

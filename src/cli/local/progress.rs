@@ -4,7 +4,7 @@
 use super::super::terminal::{BAD, FAINT, GOOD, STRONG, say, styled, width};
 use crate::domain::display_text::DisplayText;
 use anstyle::Style;
-use aws_local::{ExecutionEvent, Happening};
+use aws_local::{ExecutionEvent, Happening, PrintedLine};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -135,7 +135,9 @@ impl Pace {
 impl LeftOut {
     fn count(&mut self, happening: &Happening) {
         self.events += 1;
-        let Happening::Event(event) = happening;
+        let Happening::Event(event) = happening else {
+            return;
+        };
         match event.kind.as_str() {
             "ExecutionStarted" => self.started += 1,
             "ExecutionSucceeded" => self.succeeded += 1,
@@ -158,7 +160,10 @@ impl Teller {
     }
 
     fn line(&mut self, happening: &Happening) -> Option<String> {
-        let Happening::Event(event) = happening;
+        let event = match happening {
+            Happening::Event(event) => event,
+            Happening::Printed(line) => return Some(self.printed(line)),
+        };
         let (style, text) = self.said(event)?;
         let time = self.time(event.at);
         let who = who(&event.execution.machine, &event.execution.name);
@@ -172,6 +177,16 @@ impl Teller {
             styled(FAINT, time),
             styled(style, text.as_str())
         ))
+    }
+
+    /// What a function printed.
+    fn printed(&self, line: &PrintedLine) -> String {
+        let time = self.time(line.at);
+        let room = width().map_or(LONGEST, |width| {
+            width.saturating_sub(time.len() + line.function.chars().count() + 6)
+        });
+        let text = DisplayText::new(&line.text).shortened(room.max(20));
+        styled(FAINT, format!("{time}  {} | {}", line.function, text.as_str()))
     }
 
     /// What happened, if it is worth a line.

@@ -195,6 +195,7 @@ impl Execution {
             | Event::MapIterationAborted { .. }
             | Event::MapItemFailed { .. }
             | Event::MapRunStarted { .. }
+            | Event::MapRunRedriven { .. }
             | Event::MapRunSucceeded { .. }
             | Event::MapRunFailed { .. }
             | Event::MapSucceeded

@@ -15,7 +15,7 @@ use crate::context::Item;
 use crate::definition::{Distributed, Map, State, Work};
 use crate::expression::Scope;
 use crate::interface::{Refused, Status};
-use crate::journal::{BranchId, Event, Failure};
+use crate::journal::{BranchId, Entry, Event, Failure};
 use crate::jsonata::{self, Failed};
 use crate::limits;
 use crate::map_run::{MapRun, Results, Source, Transformation};
@@ -39,11 +39,51 @@ pub(super) struct OpenRun {
     pub(super) run: MapRun,
     /// How it ended; `None` while it goes on.
     pub(super) result: Option<Result<Value, Failure>>,
+    /// How often it was redriven.
+    pub(super) redrives: u32,
+    /// The execution is redriven, and the run is to be.
+    pub(super) again: bool,
 }
+
+/// A Map Run can be redriven so often.
+/// <https://docs.aws.amazon.com/step-functions/latest/dg/redrive-map-run.html>
+const MOST_REDRIVES: u32 = 1_000;
 
 impl Gathered {
     pub(super) fn can_go_on(&self) -> bool {
-        self.run.as_ref().is_none_or(|run| run.result.is_some())
+        self.run
+            .as_ref()
+            .is_none_or(|run| run.result.is_some() || run.again)
+    }
+
+    /// Says that the run is to be redriven. Answers whether it can be; else another one begins in its place: where it
+    /// hadn't begun, was over, or ended in `cut`, which the redrive takes back, by what no child can mend.
+    /// <https://docs.aws.amazon.com/step-functions/latest/dg/redrive-map-run.html>
+    pub(super) fn take_up(&mut self, cut: &[&Entry]) -> bool {
+        let Some(open) = self.run.as_mut().filter(|open| open.result.is_none()) else {
+            return false;
+        };
+        let beyond = |entry: &&Entry| match &entry.event {
+            Event::MapRunFailed { arn, failure } if *arn == open.run.arn => matches!(
+                failure.error.as_deref(),
+                Some("States.DataLimitExceeded" | "States.Runtime")
+            ),
+            _ => false,
+        };
+        open.again = !cut.iter().any(beyond);
+        open.again
+    }
+
+    pub(super) fn begin_again(&mut self, started: u64, arn: &str, count: u32) -> Result<(), String> {
+        match &mut self.run {
+            Some(open) if open.again && open.run.arn == arn => {
+                open.again = false;
+                open.started = started;
+                open.redrives = count;
+                Ok(())
+            }
+            _ => Err("the Map Run is not to be redriven".into()),
+        }
     }
 
     pub(super) fn begin(&mut self, started: u64, run: &MapRun) -> Result<(), String> {
@@ -54,6 +94,8 @@ impl Gathered {
             started,
             run: run.clone(),
             result: None,
+            redrives: 0,
+            again: false,
         });
         Ok(())
     }
@@ -201,6 +243,17 @@ impl Execution {
         match gathered.over() {
             Some((_, Ok(_))) => Event::MapSucceeded,
             Some((_, Err(_))) => Event::MapFailed,
+            None if let Some(open) = gathered.run.as_ref().filter(|open| open.again) => {
+                if open.redrives >= MOST_REDRIVES {
+                    let cause =
+                        format!("The Map Run has been redriven {MOST_REDRIVES} times, which is the limit.");
+                    return visit.blame(runtime(cause));
+                }
+                Event::MapRunRedriven {
+                    arn: open.run.arn.clone(),
+                    count: open.redrives + 1,
+                }
+            }
             None => {
                 let Work::Map(map) = &state.work else {
                     return super::decide::lost(&visit.state);

@@ -233,6 +233,9 @@ impl Execution {
             Event::MapRunStarted { run } => {
                 self.map_runs.insert(run.arn.clone(), id);
             }
+            Event::MapRunRedriven { arn, .. } => {
+                self.map_runs.insert(arn.clone(), id);
+            }
             Event::MapRunSucceeded { arn, .. } | Event::MapRunFailed { arn, .. } => {
                 self.map_runs.remove(arn);
             }
@@ -266,6 +269,9 @@ impl Execution {
             (Event::MapSucceeded, Phase::Mapping(mapping)) => visit.phase = Phase::Result(mapping.outputs()?),
             (Event::MapFailed, Phase::Mapping(mapping)) => visit.phase = Phase::Failed(mapping.failure()?),
             (Event::MapRunStarted { run }, Phase::Gathered(gathered)) => gathered.begin(entry.id, run)?,
+            (Event::MapRunRedriven { arn, count }, Phase::Gathered(gathered)) => {
+                gathered.begin_again(entry.id, arn, *count)?;
+            }
             (Event::MapRunSucceeded { arn, output }, Phase::Gathered(gathered)) => {
                 gathered.end(arn, Ok(output.clone()))?;
             }

@@ -274,8 +274,14 @@ impl Execution {
         for arn in runs {
             turn.step.cancel_map_run(arn);
         }
-        if let Event::MapRunStarted { run } = &entry.event {
-            turn.step.commands.push(Command::StartMapRun(run.clone()));
+        match &entry.event {
+            Event::MapRunStarted { run } => turn.step.commands.push(Command::StartMapRun(run.clone())),
+            Event::MapRunRedriven { arn, .. } => {
+                turn.step
+                    .commands
+                    .push(Command::RedriveMapRun { arn: arn.clone() });
+            }
+            _ => {}
         }
         if let Event::TaskScheduled { .. } = entry.event {
             turn.step.commands.extend(

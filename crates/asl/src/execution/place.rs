@@ -2,7 +2,7 @@
 
 use super::Execution;
 use super::due::Due;
-use crate::interface::Happened;
+use crate::interface::{Happened, TaskId};
 use crate::journal::BranchId;
 
 impl Execution {
@@ -10,6 +10,11 @@ impl Execution {
     pub fn state_on(&self, line: BranchId) -> Option<&str> {
         let visit = self.branches.get(&line)?.visit()?;
         Some(&visit.state)
+    }
+
+    /// The name of the state that an open task runs for.
+    pub fn state_of(&self, task: TaskId) -> Option<&str> {
+        self.state_on(*self.tasks.get(&task)?)
     }
 
     /// The line of execution that something which is about to happen is for. `None` where it is for the execution as a

@@ -1,7 +1,8 @@
 //! Redriving: an execution that ended without success goes on from where it stood before it failed.
 //!
 //! The journal only grows, so what is taken back stays in it. The entry that says so names the entries that still
-//! count; a replay that comes to it goes on from the state those led to.
+//! count; a replay that comes to it goes on from the state those led to. A distributed Map's run is redriven, too: what
+//! its children have done stays.
 //! <https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html>
 
 use std::collections::HashMap;
@@ -53,7 +54,7 @@ impl Execution {
                 kept,
             },
         };
-        let mut execution = before.taken_up(ended, &entry, entry_count(&entry));
+        let mut execution = before.taken_up(ended, &entry, &journal[kept..]);
         let mut turn = Turn {
             now: entry.at,
             random,
@@ -96,7 +97,7 @@ impl Execution {
             if cuts.contains(&n) {
                 saved.insert(n, execution.clone());
             }
-            let Event::ExecutionRedriven { count, kept } = entry.event else {
+            let Event::ExecutionRedriven { kept, .. } = entry.event else {
                 execution.apply(entry).map_err(|reason| invalid(n, reason))?;
                 continue;
             };
@@ -106,19 +107,19 @@ impl Execution {
             let before: Self = saved
                 .remove(&kept)
                 .ok_or_else(|| invalid(n, "it names no earlier entry".into()))?;
-            execution = before.taken_up(execution, entry, count);
+            execution = before.taken_up(execution, entry, &journal[kept..n]);
         }
         Ok((execution, saved))
     }
 
-    /// The state before a failure, as it goes on after `ended`.
-    fn taken_up(mut self, ended: Self, entry: &Entry, count: u32) -> Self {
+    /// The state before a failure, as it goes on after `ended`. `cut` is what led from the one to the other.
+    fn taken_up(mut self, ended: Self, entry: &Entry, cut: &[&Entry]) -> Self {
         self.status = Status::Running;
         self.last_id = entry.id;
         self.tokens = ended.tokens;
         self.tasks.clear();
         self.map_runs.clear();
-        self.redrives = count;
+        self.redrives = ended.redrives + 1;
         self.redriven = Some(entry.at);
         self.deadline = self
             .definition
@@ -130,7 +131,12 @@ impl Execution {
                 branch.prev = entry.id;
                 if let At::In(visit) = &mut branch.at {
                     visit.retries.clear();
-                    if !has_lines_below(&visit.phase) {
+                    let stays = match &mut visit.phase {
+                        Phase::Branching { .. } | Phase::Mapping(_) => true,
+                        Phase::Gathered(gathered) => gathered.take_up(cut),
+                        _ => false,
+                    };
+                    if !stays {
                         visit.phase = Phase::Begin;
                     }
                 }
@@ -138,17 +144,6 @@ impl Execution {
             self.refresh(id, false);
         }
         self
-    }
-}
-
-fn has_lines_below(phase: &Phase) -> bool {
-    matches!(phase, Phase::Branching { .. } | Phase::Mapping(_))
-}
-
-fn entry_count(entry: &Entry) -> u32 {
-    match entry.event {
-        Event::ExecutionRedriven { count, .. } => count,
-        _ => 0,
     }
 }
 

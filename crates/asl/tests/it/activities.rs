@@ -118,7 +118,17 @@ proptest! {
         for answer in answers {
             now = execution.next_timer().filter(|_| answer % 3 == 0).unwrap_or(now).max(now);
             let tasks = execution.open_tasks();
-            let happened = match tasks.get(usize::from(answer) % tasks.len().max(1)) {
+            let runs = execution.open_map_runs();
+            let happened = if let Some(run) = runs.get(usize::from(answer) % (runs.len() + tasks.len()).max(1)) {
+                let arn = run.arn.clone();
+                let error = ["Mine", "States.Runtime"][usize::from(answer) % 2].to_owned();
+                let failure = asl::Failure { error: Some(error), ..Default::default() };
+                if answer % 3 == 1 {
+                    Happened::MapRunFailed { arn, failure }
+                } else {
+                    Happened::MapRunSucceeded { arn, output: json!([1]) }
+                }
+            } else { match tasks.get(usize::from(answer) % tasks.len().max(1)) {
                 Some(open) if answer % 3 == 1 => Happened::TaskFailed { task: open.task, error: Some("Mine".into()), cause: None },
                 Some(open) => match &open.token {
                     Some(token) => Happened::TokenSucceeded { token: token.clone(), output: json!(1) },
@@ -126,7 +136,7 @@ proptest! {
                 },
                 None if answer % 17 == 0 => Happened::Stopped { error: None, cause: None },
                 None => Happened::TimerFired,
-            };
+            } };
             journal.extend(execution.handle(happened, now, &mut random).entries);
             match Execution::redrive(definition.clone(), &journal, now, &mut random).unwrap() {
                 Err(refused) => prop_assert_eq!(

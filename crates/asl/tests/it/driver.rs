@@ -38,6 +38,8 @@ pub(crate) struct Driver {
     pub(crate) cancelled: Vec<TaskId>,
     /// Map Runs asked for and not cancelled.
     pub(crate) map_runs: Vec<MapRun>,
+    /// The ARNs of those that were to be redriven.
+    pub(crate) redriven: Vec<String>,
     pub(crate) timer: Option<Timestamp>,
     pub(crate) finished: bool,
 }
@@ -77,6 +79,7 @@ impl Driver {
             tasks: VecDeque::new(),
             cancelled: Vec::new(),
             map_runs: Vec::new(),
+            redriven: Vec::new(),
             timer: None,
             finished: false,
         };
@@ -105,6 +108,7 @@ impl Driver {
                     self.cancelled.push(task);
                 }
                 Command::StartMapRun(run) => self.map_runs.push(*run),
+                Command::RedriveMapRun { arn } => self.redriven.push(arn),
                 Command::CancelMapRun { arn } => self.map_runs.retain(|run| run.arn != arn),
                 Command::SetTimer { at } => self.timer = Some(at),
                 Command::Finish => self.finished = true,
@@ -118,6 +122,19 @@ impl Driver {
                 "the timer that was set is the one that is wanted"
             );
         }
+    }
+
+    /// Takes it up again.
+    pub(crate) fn redrive(&mut self) {
+        let definition = self.definition.clone();
+        let redriven = Execution::redrive(definition, &self.journal, self.now, &mut self.random);
+        let (execution, step) = redriven.unwrap().unwrap();
+        self.execution = execution;
+        self.finished = false;
+        self.timer = None;
+        self.carry_out(step);
+        let replayed = Execution::replay(self.definition.clone(), &self.journal).unwrap();
+        assert_eq!(replayed, self.execution);
     }
 
     /// Moves the clock, firing the timers on the way.

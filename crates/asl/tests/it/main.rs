@@ -10,6 +10,7 @@ mod fuzz;
 mod jsonata;
 mod lambda_loop;
 mod machines;
+mod map_redrives;
 mod map_runs;
 mod map_runs_jsonata;
 mod maps;

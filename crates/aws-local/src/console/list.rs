@@ -20,6 +20,8 @@ struct ListPage {
     machines: Vec<Choice>,
     statuses: Vec<Choice>,
     text: String,
+    /// A Map Run's ARN, whose children are listed.
+    run: Option<String>,
     filtered: bool,
     rows: Vec<Row>,
     summary: String,
@@ -51,6 +53,7 @@ struct Row {
 pub(super) async fn show(inner: &Inner, request: &Request<Bytes>) -> Result<Response<Bytes>, AwsError> {
     let fields = query(request);
     let machine = field(&fields, "machine").map(name_of).map(str::to_owned);
+    let run = field(&fields, "run").map(str::to_owned);
     let status = field(&fields, "status").map(str::to_owned);
     let text = field(&fields, "text").map(str::to_owned);
     let before: Option<i64> = field(&fields, "before").and_then(|before| before.parse().ok());
@@ -58,6 +61,7 @@ pub(super) async fn show(inner: &Inner, request: &Request<Bytes>) -> Result<Resp
         machine: machine
             .as_deref()
             .map(crate::step_functions::overview::machine_arn),
+        run: run.clone(),
         status: status.clone(),
         text: text.clone(),
     };
@@ -65,10 +69,15 @@ pub(super) async fn show(inner: &Inner, request: &Request<Bytes>) -> Result<Resp
     let found = inner.step_functions.latest(wanted, before, PAGE).await?;
     let now = inner.step_functions.now();
 
-    let filter: Vec<String> = [("machine", &machine), ("status", &status), ("text", &text)]
-        .into_iter()
-        .filter_map(|(name, value)| Some(format!("{name}={}", encoded(value.as_deref()?))))
-        .collect();
+    let filter: Vec<String> = [
+        ("machine", &machine),
+        ("run", &run),
+        ("status", &status),
+        ("text", &text),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some(format!("{name}={}", encoded(value.as_deref()?))))
+    .collect();
     let with = |further: Option<String>| {
         let all: Vec<String> = filter.iter().cloned().chain(further).collect();
         if all.is_empty() {
@@ -83,6 +92,7 @@ pub(super) async fn show(inner: &Inner, request: &Request<Bytes>) -> Result<Resp
         statuses: status_choices(&found, status.as_deref()),
         summary: summary(&found, status.as_deref(), text.is_some()),
         text: text.unwrap_or_default(),
+        run,
         filtered: !filter.is_empty(),
         rows: found
             .executions

@@ -4,15 +4,24 @@
 //! Everything works without a script; with it ([`SCRIPT`]) a page keeps up with its execution. Nothing is loaded from
 //! elsewhere, and forms are taken from these pages alone.
 
+mod act;
+mod events;
+mod graph;
 mod home;
 mod list;
+mod show;
+mod start;
+mod steps;
 #[cfg(test)]
 mod tests;
+mod values;
+mod visits;
 mod words;
 
 use std::sync::Arc;
 
 use askama::Template;
+use axum::extract::FromRequest;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
@@ -20,6 +29,8 @@ use crate::Inner;
 use crate::dispatch::percent_decoded;
 use crate::error::AwsError;
 use crate::mailbox::pages::typed;
+
+pub(crate) use graph::Drawings;
 
 const SCRIPT: &str = include_str!("../../templates/console/console.js");
 
@@ -66,6 +77,16 @@ pub(crate) async fn respond(inner: &Arc<Inner>, request: Request<Bytes>) -> Resp
         ["executions", arn @ ..] if arn.first().is_some_and(|first| first.starts_with("arn:")) => {
             Ok(by_arn(&arn.join("/")))
         }
+        ["executions", "start"] => start::show(inner, request).await,
+        _ if *request.method() == Method::POST => match parts.as_slice() {
+            ["executions", machine, name, "stop"] => act::stop(inner, machine, name, request).await,
+            ["executions", machine, name, "redrive"] => act::redrive(inner, machine, name, request).await,
+            _ => Ok(missing()),
+        },
+        ["executions", machine, name] => show::show(inner, machine, name, &request).await,
+        ["executions", machine, name, "input.json"] => show::input(inner, machine, name).await,
+        ["executions", machine, name, "output.json"] => show::output(inner, machine, name).await,
+        ["executions", machine, name, "events", event] => show::event(inner, machine, name, event).await,
         _ => Ok(missing()),
     };
     answer.unwrap_or_else(|error| refused(&error))
@@ -77,6 +98,38 @@ fn by_arn(arn: &str) -> Response<Bytes> {
         ["arn", _, "states", _, _, "execution", machine, name] => see_other(&words::address(machine, name)),
         _ => missing(),
     }
+}
+
+/// Whether a form was sent from another site's page, or from another program's on this machine. A browser says where a
+/// form comes from; a program that says nothing is believed.
+fn is_from_elsewhere(request: &Request<Bytes>) -> bool {
+    let text = |name: &str| Some(request.headers().get(name)?.to_str().unwrap_or("unreadable"));
+    if let Some(site) = text("sec-fetch-site") {
+        return !matches!(site, "same-origin" | "none");
+    }
+    let host = crate::dispatch::host(request);
+    text("origin").is_some_and(|origin| origin.split_once("://").map(|(_, host)| host) != host)
+}
+
+/// The fields of a form that was sent from one of these pages; the refusal of any other.
+async fn form(request: Request<Bytes>) -> Result<Vec<(String, String)>, Response<Bytes>> {
+    if is_from_elsewhere(&request) {
+        let error = AwsError::with_status(
+            StatusCode::FORBIDDEN,
+            "Forbidden",
+            "This form was sent from another page than ours.",
+        );
+        return Err(refused(&error));
+    }
+    let request = request.map(axum::body::Body::from);
+    let fields = axum::extract::Form::<Vec<(String, String)>>::from_request(request, &()).await;
+    fields.map(|fields| fields.0).map_err(|error| {
+        refused(&AwsError::with_status(
+            error.status(),
+            "BadRequest",
+            error.body_text(),
+        ))
+    })
 }
 
 fn missing() -> Response<Bytes> {

@@ -1,5 +1,10 @@
 //! Lambda over the wire: what is invoked, refused and tried again.
 
+use bytes::Bytes;
+use http::Response;
+use serde_json::json;
+
+use super::api::{ANSWER, EVENT_PAYLOAD, PAYLOAD};
 use super::*;
 use crate::{AwsLocal, Options};
 
@@ -66,7 +71,7 @@ async fn an_error_of_the_function_is_told_by_header_and_body() {
         json!({"errorMessage": "no title", "errorType": "Approval.InvalidRequest"})
     );
 
-    aws.register_function("large", function(|_| async { Ok("x".repeat(PAYLOAD).into()) }));
+    aws.register_function("large", function(|_| async { Ok("x".repeat(ANSWER).into()) }));
     let response = invoke(&aws, "large", "RequestResponse", "{}").await;
     assert!(String::from_utf8_lossy(response.body()).contains("Function.ResponseSizeTooLarge"));
 }

@@ -26,6 +26,7 @@ use super::store::executions::{self, Record, Waiting};
 use super::store::{Store, machines};
 use super::timers::Timers;
 use crate::error::AwsError;
+use crate::lambda::Caller;
 use crate::source::Source;
 use crate::tasks::Tasks;
 
@@ -268,7 +269,7 @@ impl Engine {
         self.drive_map_runs(id, execution);
         for command in asked {
             match command {
-                Command::StartTask(task) => self.run(id, execution.identity(), task),
+                Command::StartTask(task) => self.run(id, execution, task),
                 Command::CancelTask { task } => {
                     self.activities.cancel(id, task);
                     self.nested_cancelled(id, task);
@@ -276,6 +277,7 @@ impl Engine {
                 // Timers and Map Runs are taken from what the execution says of itself.
                 Command::SetTimer { .. }
                 | Command::StartMapRun(_)
+                | Command::RedriveMapRun { .. }
                 | Command::CancelMapRun { .. }
                 | Command::Finish => {}
             }
@@ -285,7 +287,7 @@ impl Engine {
         }
     }
 
-    fn run(self: &Arc<Self>, id: i64, identity: &Identity, task: StartTask) {
+    fn run(self: &Arc<Self>, id: i64, execution: &Execution, task: StartTask) {
         if let Resource::Activity { arn } = &task.resource {
             self.activities.schedule(arn, id, task.task);
             return;
@@ -294,10 +296,11 @@ impl Engine {
         if !lock(&self.running).insert(key) {
             return;
         }
-        let (engine, identity) = (Arc::clone(self), identity.clone());
+        let (engine, identity) = (Arc::clone(self), execution.identity().clone());
+        let caller = caller(execution, task.task);
         self.tasks.spawn(async move {
             let begins_only = task.resource.begins_only();
-            let happened = engine.run_task(Some((id, &identity)), task).await;
+            let happened = engine.run_task(Some((id, &identity)), caller, task).await;
             // A result isn't given up: the disk may have room again in a while.
             while let Err(error) = engine.happen(id, happened.clone()).await {
                 let code = error.code();
@@ -330,13 +333,9 @@ impl Engine {
             None => self.load(id).await,
         };
         let result = loaded.map(|loaded| {
-            for task in loaded
-                .execution
-                .open_tasks()
-                .into_iter()
-                .filter(|task| !task.submitted)
-            {
-                self.run(id, loaded.execution.identity(), task);
+            let open = loaded.execution.open_tasks().into_iter();
+            for task in open.filter(|task| !task.submitted) {
+                self.run(id, &loaded.execution, task);
             }
             *live = Some(loaded);
         });
@@ -401,6 +400,14 @@ impl Engine {
     pub(super) fn in_memory(&self) -> usize {
         lock(&self.live).len()
     }
+}
+
+/// Who calls a function when this task does.
+pub(super) fn caller(execution: &Execution, task: TaskId) -> Option<Caller> {
+    Some(Caller {
+        execution_arn: execution.identity().execution_arn.clone(),
+        state: execution.state_of(task)?.to_owned(),
+    })
 }
 
 /// What the interpreter asks of the world.

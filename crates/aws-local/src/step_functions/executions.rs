@@ -166,6 +166,7 @@ pub(super) async fn describe(engine: &Engine, request: &Request) -> Result<Answe
         }
     }
     match why_not {
+        None if answer.get("mapRunArn").is_some() => answer["redriveStatus"] = "REDRIVABLE_BY_MAP_RUN".into(),
         None => answer["redriveStatus"] = "REDRIVABLE".into(),
         Some(reason) => {
             answer["redriveStatus"] = "NOT_REDRIVABLE".into();

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::engine::Engine;
+use super::engine::{Engine, caller};
 use super::executions::{Origin, origin};
 use super::names::{express_arn, name};
 use super::request::Request;
@@ -122,7 +122,7 @@ async fn run(engine: &Arc<Engine>, begun: &Begun) -> Result<Status, AwsError> {
     let mut before = None;
     loop {
         engine.announce(&execution, before.as_ref(), &step.entries);
-        tasks.take_on(engine, step);
+        tasks.take_on(engine, &execution, step);
         if *execution.status() != Status::Running {
             return Ok(execution.status().clone());
         }
@@ -146,12 +146,13 @@ struct Tasks {
 }
 
 impl Tasks {
-    fn take_on(&mut self, engine: &Arc<Engine>, step: Step) {
+    fn take_on(&mut self, engine: &Arc<Engine>, execution: &Execution, step: Step) {
         for command in step.commands {
             match command {
                 Command::StartTask(task) => {
                     let (id, at_work) = (task.task, Arc::clone(engine));
-                    let run = async move { at_work.run_task(None, task).await };
+                    let caller = caller(execution, id);
+                    let run = async move { at_work.run_task(None, caller, task).await };
                     let handle = self.running.spawn(run);
                     self.by_id.insert(id, handle);
                 }
@@ -163,6 +164,7 @@ impl Tasks {
                 // Definitions with distributed Maps are refused for Express machines.
                 Command::SetTimer { .. }
                 | Command::StartMapRun(_)
+                | Command::RedriveMapRun { .. }
                 | Command::CancelMapRun { .. }
                 | Command::Finish => {}
             }

@@ -11,15 +11,12 @@ use super::executions::find;
 use super::progress::progress;
 use super::request::Request;
 use super::store::executions::{self as kept, Record};
+use super::store::map_runs;
 use crate::error::{Answer, AwsError};
 use crate::source::epoch_seconds;
 
-/// How long after its end an execution can be redriven.
-const PERIOD: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// How long an execution may be open in all, redrives included.
 const LONGEST: SignedDuration = SignedDuration::from_hours(365 * 24);
-/// There must be room for the redrive and for what follows from it.
-const MOST_EVENTS: u64 = 24_999;
 /// For how long a client's token stands for the redrive it was first given with.
 const TOKEN_HOLDS: SignedDuration = SignedDuration::from_mins(15);
 
@@ -39,7 +36,11 @@ pub(super) async fn why_not(engine: &Engine, record: &Record) -> Result<Option<S
     if since(record.started) > LONGEST {
         return Ok(Some("Execution has exceeded the max execution time".to_owned()));
     }
-    if record.end.as_ref().is_some_and(|end| since(end.at) > PERIOD) {
+    if record
+        .end
+        .as_ref()
+        .is_some_and(|end| since(end.at) > kept::REDRIVABLE_FOR)
+    {
         return Ok(Some("Execution redrivable period exceeded".to_owned()));
     }
     let id = record.id;
@@ -47,7 +48,7 @@ pub(super) async fn why_not(engine: &Engine, record: &Record) -> Result<Option<S
         .store
         .read(move |connection| kept::last_event(connection, id))
         .await?;
-    if events >= MOST_EVENTS {
+    if events >= kept::MOST_EVENTS_TO_REDRIVE {
         return Ok(Some("Execution history event limit exceeded".to_owned()));
     }
     Ok(None)
@@ -65,6 +66,14 @@ pub(super) async fn redrive(engine: &Arc<Engine>, request: &Request) -> Result<A
     }
     if let Some(reason) = why_not(engine, &record).await? {
         return Err(not_redrivable(&reason));
+    }
+    let id = record.id;
+    let run = engine
+        .store
+        .read(move |connection| map_runs::of_child(connection, id))
+        .await?;
+    if run.is_some() {
+        return Err(not_redrivable("Execution can only be redriven by its Map Run"));
     }
     if engine.redrive(record.id, token).await?.is_some() {
         // Somebody else was faster.

@@ -9,14 +9,15 @@ use serde_json::{Value, json};
 use super::engine::Engine;
 use super::integrations::{Failed, Integration, metadata};
 use crate::error::AwsError;
-use crate::lambda::FunctionError;
+use crate::lambda::{Asked, Caller, FunctionError, Payload};
 
 impl Engine {
     /// Runs a task to its end, and says how it ended. `execution` is whose task it is, by number; `None` where
-    /// the execution isn't kept.
+    /// the execution isn't kept. `caller` says the same to functions, with the state.
     pub(super) async fn run_task(
         self: &Arc<Self>,
         execution: Option<(i64, &Identity)>,
+        caller: Option<Caller>,
         task: StartTask,
     ) -> Happened {
         let StartTask {
@@ -26,9 +27,9 @@ impl Engine {
             ..
         } = task;
         let result = match &resource {
-            Resource::Function { arn } => self.function(arn, arguments).await,
+            Resource::Function { arn } => self.function(arn, arguments, caller).await,
             Resource::Service { service, action, .. } if service == "lambda" && action == "invoke" => {
-                self.lambda_invoke(arguments).await
+                self.lambda_invoke(arguments, caller).await
             }
             // A worker has to ask for it; nobody runs it here.
             Resource::Activity { arn } => Err(Failed {
@@ -43,6 +44,7 @@ impl Engine {
             } => {
                 let what = Integration {
                     execution,
+                    caller,
                     task,
                     service,
                     action,
@@ -63,9 +65,14 @@ impl Engine {
     }
 
     /// A function's own ARN: its payload is the result.
-    async fn function(&self, arn: &str, payload: Value) -> Result<Value, Failed> {
+    async fn function(&self, arn: &str, payload: Value, caller: Option<Caller>) -> Result<Value, Failed> {
         let request_id = self.source.uuid();
-        match self.services.lambda.invoke(arn, payload, &request_id).await {
+        match self
+            .services
+            .lambda
+            .invoke(arn, payload, &request_id, caller)
+            .await
+        {
             Ok(Ok(payload)) => Ok(payload),
             Ok(Err(error)) => Err(thrown(&error)),
             Err(refused) => Err(refusal(&refused, &request_id)),
@@ -73,7 +80,7 @@ impl Engine {
     }
 
     /// `lambda:invoke`: the whole response is the result.
-    async fn lambda_invoke(&self, mut arguments: Value) -> Result<Value, Failed> {
+    async fn lambda_invoke(&self, mut arguments: Value, caller: Option<Caller>) -> Result<Value, Failed> {
         let request_id = self.source.uuid();
         let Some(name) = arguments["FunctionName"].as_str().map(str::to_owned) else {
             return Err(Failed {
@@ -84,11 +91,17 @@ impl Engine {
         let payload = arguments["Payload"].take();
         let payload = if payload.is_null() { json!({}) } else { payload };
         if arguments["InvocationType"] == "Event" {
-            let accepted = self.services.lambda.accept(&name, payload, &request_id);
+            let asked = Asked::new(Payload::Read(payload), &request_id, caller);
+            let accepted = self.services.lambda.accept(&name, asked);
             accepted.map_err(|refused| refusal(&refused, &request_id))?;
             return Ok(self.response(202, &json!(""), &request_id));
         }
-        match self.services.lambda.invoke(&name, payload, &request_id).await {
+        match self
+            .services
+            .lambda
+            .invoke(&name, payload, &request_id, caller)
+            .await
+        {
             Ok(Ok(payload)) => Ok(self.response(200, &payload, &request_id)),
             Ok(Err(error)) => Err(thrown(&error)),
             Err(refused) => Err(refusal(&refused, &request_id)),
@@ -118,11 +131,20 @@ impl Engine {
     }
 }
 
-/// The function's own error.
+/// The function's own error, under the name that it gave it.
 fn thrown(error: &FunctionError) -> Failed {
+    let body = error.body();
+    if error.error_type.is_empty() {
+        return Failed {
+            error: "Lambda.Unknown".to_owned(),
+            cause: format!(
+                "The cause could not be determined because Lambda did not return an error type. Returned payload: {body}"
+            ),
+        };
+    }
     Failed {
         error: error.error_type.clone(),
-        cause: error.to_json().to_string(),
+        cause: body,
     }
 }
 

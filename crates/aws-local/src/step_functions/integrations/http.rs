@@ -1,18 +1,17 @@
-//! `http:invoke`, to the addresses that whoever started the stand-ins allows, and nowhere else. Without TLS:
-//! it is meant for programs on the same machine.
+//! `http:invoke`, to the addresses that whoever started the stand-ins allows, and nowhere else.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Uri};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper_util::rt::TokioIo;
+use http::{Method, Request, Response};
+use http_body_util::Full;
 use serde_json::{Map, Value, json};
 
 use super::failure::Failed;
 use crate::REGION;
 use crate::dispatch::percent_encoded;
+use crate::outgoing::Address;
 use crate::step_functions::engine::Engine;
 
 /// How long an answer may take, as with AWS.
@@ -43,23 +42,16 @@ pub(super) async fn invoke(engine: &Engine, parameters: Map<String, Value>) -> R
         .get("ApiEndpoint")
         .and_then(Value::as_str)
         .ok_or_else(|| Failed::runtime("The field 'ApiEndpoint' is required but was missing"))?;
-    let uri: Uri = endpoint
-        .parse()
-        .map_err(|_| Failed::runtime(format!("'{endpoint}' is no address")))?;
-    let (Some("http"), Some(host)) = (uri.scheme_str(), uri.host()) else {
-        return Err(Failed::runtime(format!(
-            "'{endpoint}' can't be called: the embedded AWS calls http addresses on this machine only"
-        )));
-    };
-    let port = uri.port_u16().unwrap_or(80);
-    if !engine.services.http.takes(host, port) {
+    let address = Address::parse(endpoint).map_err(Failed::runtime)?;
+    let Address { host, port, .. } = &address;
+    if !engine.services.http.takes(host, *port) {
         return Err(Failed::runtime(format!(
             "'{host}:{port}' is not among the hosts that HTTP tasks may call"
         )));
     }
-    let request = request(&uri, &parameters)?;
-    match tokio::time::timeout(PATIENCE, send(host, port, request)).await {
-        Ok(Ok(answer)) => answer,
+    let request = request(&address, &parameters)?;
+    match tokio::time::timeout(PATIENCE, address.send(request, ANSWER)).await {
+        Ok(Ok(answer)) => result(&answer),
         Ok(Err(reason)) => Err(socket(reason)),
         Err(_) => Err(socket("the server gave no answer within 60 seconds".to_owned())),
     }
@@ -72,7 +64,7 @@ fn socket(reason: String) -> Failed {
     }
 }
 
-fn request(uri: &Uri, parameters: &Map<String, Value>) -> Result<Request<Full<Bytes>>, Failed> {
+fn request(address: &Address, parameters: &Map<String, Value>) -> Result<Request<Full<Bytes>>, Failed> {
     let method = parameters
         .get("Method")
         .and_then(Value::as_str)
@@ -83,7 +75,7 @@ fn request(uri: &Uri, parameters: &Map<String, Value>) -> Result<Request<Full<By
             ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"].contains(&method.as_str())
         })
         .ok_or_else(|| Failed::runtime(format!("'{method}' is no method that an HTTP task may use")))?;
-    let mut fields: Vec<String> = uri.query().map(str::to_owned).into_iter().collect();
+    let mut fields: Vec<String> = address.uri.query().map(str::to_owned).into_iter().collect();
     for (name, value) in object(parameters.get("QueryParameters")) {
         let values = value
             .as_array()
@@ -92,17 +84,16 @@ fn request(uri: &Uri, parameters: &Map<String, Value>) -> Result<Request<Full<By
             fields.push(format!("{}={}", encoded(name), encoded(&plain(value))));
         }
     }
-    let path = if uri.path().is_empty() { "/" } else { uri.path() };
+    let path = address.path();
     let target = if fields.is_empty() {
         path.to_owned()
     } else {
         format!("{path}?{}", fields.join("&"))
     };
-    let authority = uri.authority().map_or("", http::uri::Authority::as_str);
     let mut request = Request::builder()
         .method(method)
         .uri(target)
-        .header("host", authority)
+        .header("host", address.authority())
         .header("user-agent", format!("Amazon|StepFunctions|HttpInvoke|{REGION}"))
         .header("range", "bytes=0-262144");
     let transform = parameters.get("Transform").cloned().unwrap_or_default();
@@ -192,56 +183,28 @@ fn encoded(text: &str) -> String {
     percent_encoded(text, b"-_.~")
 }
 
-/// Sends the request. The outer error is the connection's.
-async fn send(host: &str, port: u16, request: Request<Full<Bytes>>) -> Result<Result<Value, Failed>, String> {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let stream = tokio::net::TcpStream::connect((host, port))
-        .await
-        .map_err(|error| error.to_string())?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| error.to_string())?;
-    let exchange = async {
-        let response = sender
-            .send_request(request)
-            .await
-            .map_err(|error| error.to_string())?;
-        let (parts, body) = response.into_parts();
-        let body = Limited::new(body, ANSWER).collect().await;
-        let body = body.map_err(|error| error.to_string())?.to_bytes();
-        Ok::<_, String>((parts, body))
-    };
-    tokio::pin!(connection);
-    tokio::pin!(exchange);
-    let (parts, body) = tokio::select! {
-        // The answer first: the connection may end as soon as it is there.
-        biased;
-        done = &mut exchange => done?,
-        ended = &mut connection => {
-            ended.map_err(|error| error.to_string())?;
-            exchange.await?
-        }
-    };
-    let text = String::from_utf8_lossy(&body).into_owned();
-    let status = parts.status;
+/// What a workflow gets of an answer.
+fn result(answer: &Response<Bytes>) -> Result<Value, Failed> {
+    let text = String::from_utf8_lossy(answer.body()).into_owned();
+    let status = answer.status();
     if status.is_client_error() || status.is_server_error() {
-        return Ok(Err(Failed {
+        return Err(Failed {
             error: format!("States.Http.StatusCode.{}", status.as_u16()),
             cause: text,
-        }));
+        });
     }
     let mut headers = Map::new();
-    for (name, value) in &parts.headers {
+    for (name, value) in answer.headers() {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
         let values = headers.entry(name.as_str()).or_insert_with(|| json!([]));
         if let Some(values) = values.as_array_mut() {
             values.push(value.into());
         }
     }
-    Ok(Ok(json!({
+    Ok(json!({
         "Headers": headers,
         "ResponseBody": serde_json::from_str(&text).unwrap_or(Value::String(text)),
         "StatusCode": status.as_u16(),
         "StatusText": status.canonical_reason().unwrap_or_default(),
-    })))
+    }))
 }

@@ -29,7 +29,7 @@ use crate::dynamodb::DynamoDb;
 use crate::error::{Answer, AwsError};
 use crate::events::Events;
 use crate::happening::Listeners;
-use crate::lambda::Lambda;
+use crate::lambda::{Caller, Lambda};
 use crate::s3::S3;
 use crate::ses::Ses;
 use crate::sqs::Sqs;
@@ -56,6 +56,8 @@ pub(crate) struct Services {
 pub(super) struct Integration<'a> {
     /// The execution's number, and whose it is; `None` where none is kept.
     pub(super) execution: Option<(i64, &'a Identity)>,
+    /// The execution and its state, as functions are told; `None` where a state is tried by itself.
+    pub(super) caller: Option<Caller>,
     pub(super) task: TaskId,
     pub(super) service: &'a str,
     pub(super) action: &'a str,

@@ -9,6 +9,7 @@ use super::failure::{Failed, Naming};
 use super::{Integration, as_text, executions, json as read, objects};
 use crate::dispatch::{LambdaCall, SesCall};
 use crate::error::AwsError;
+use crate::lambda::{Asked, Caller, Payload};
 use crate::step_functions::engine::Engine;
 
 const fn naming(prefix: &'static str, other: &'static str) -> Naming {
@@ -47,7 +48,7 @@ pub(super) async fn call(
         }
         "lambda" => (
             naming("Lambda", "LambdaException"),
-            lambda(engine, &operation, parameters, &request_id).await,
+            lambda(engine, &operation, what.caller.clone(), parameters, &request_id).await,
         ),
         "s3" => (
             naming("S3", "S3Exception"),
@@ -93,6 +94,7 @@ pub(super) async fn call(
 async fn lambda(
     engine: &Engine,
     operation: &str,
+    caller: Option<Caller>,
     mut parameters: Map<String, Value>,
     request_id: &str,
 ) -> Result<Value, AwsError> {
@@ -105,6 +107,9 @@ async fn lambda(
     let other = match operation {
         "Invoke" => None,
         "GetFunction" => Some(LambdaCall::GetFunction {
+            function: name.clone(),
+        }),
+        "GetFunctionConfiguration" => Some(LambdaCall::GetFunctionConfiguration {
             function: name.clone(),
         }),
         "ListFunctions" => Some(LambdaCall::ListFunctions),
@@ -131,21 +136,23 @@ async fn lambda(
         .get("InvocationType")
         .is_some_and(|kind| kind == "Event")
     {
-        lambda.accept(&name, payload, request_id)?;
+        lambda.accept(&name, Asked::new(Payload::Read(payload), request_id, caller))?;
         return Ok(json!({"Payload": "", "StatusCode": 202}));
     }
     // A function's error is no error of the call's.
-    Ok(match lambda.invoke(&name, payload, request_id).await? {
-        Ok(payload) => {
-            json!({"ExecutedVersion": "$LATEST", "Payload": payload.to_string(), "StatusCode": 200})
-        }
-        Err(error) => json!({
-            "ExecutedVersion": "$LATEST",
-            "FunctionError": "Unhandled",
-            "Payload": error.to_json().to_string(),
-            "StatusCode": 200,
-        }),
-    })
+    Ok(
+        match lambda.invoke_for_text(&name, payload, request_id, caller).await? {
+            Ok(payload) => {
+                json!({"ExecutedVersion": "$LATEST", "Payload": payload, "StatusCode": 200})
+            }
+            Err(error) => json!({
+                "ExecutedVersion": "$LATEST",
+                "FunctionError": "Unhandled",
+                "Payload": error.body(),
+                "StatusCode": 200,
+            }),
+        },
+    )
 }
 
 async fn mail(engine: &Engine, operation: &str, parameters: Map<String, Value>) -> Result<Value, AwsError> {

@@ -9,6 +9,7 @@ use super::super::executions;
 use super::super::names::arn;
 use super::super::request::{Request, next_token};
 use super::super::store::executions as kept_executions;
+use super::super::store::map_redrives;
 use super::super::store::map_runs::{self as kept, Count, Record};
 use super::{Counts, lock};
 use crate::error::{Answer, AwsError};
@@ -16,12 +17,13 @@ use crate::source::epoch_seconds;
 
 pub(crate) async fn describe(engine: &Engine, request: &Request) -> Result<Answer, AwsError> {
     let record = find(engine, request).await?;
-    let (run, execution) = (record.id, record.execution);
+    let (run, execution, now) = (record.id, record.execution, engine.source.now());
     let found = engine.store.read(move |connection| {
         let parent = kept_executions::by_id(connection, execution)?;
-        Ok((parent, Counts::of(connection, run)?))
+        let lost = map_redrives::lost(connection, run, now)?;
+        Ok((parent, Counts::of(connection, run)?, lost))
     });
-    let (parent, counts) = found.await?;
+    let (parent, counts, lost) = found.await?;
     let mut answer = json!({
         "mapRunArn": record.run.arn,
         "executionArn": parent.arn,
@@ -30,17 +32,20 @@ pub(crate) async fn describe(engine: &Engine, request: &Request) -> Result<Answe
         "maxConcurrency": record.concurrency,
         "toleratedFailurePercentage": record.tolerated_percentage.unwrap_or(0.0),
         "toleratedFailureCount": record.tolerated_count.unwrap_or(0),
-        "itemCounts": counted(&counts, |count| count.items, written_items(&record, &counts)),
-        "executionCounts": counted(&counts, |count| count.executions, record.written),
-        "redriveCount": 0,
+        "itemCounts": counted(&counts, lost, |count| count.items, written_items(&record, &counts)),
+        "executionCounts": counted(&counts, lost, |count| count.executions, record.written),
+        "redriveCount": record.redrives,
     });
+    if let Some(redriven) = record.redriven {
+        answer["redriveDate"] = epoch_seconds(redriven);
+    }
     if let Some(ended) = record.ended {
         answer["stopDate"] = epoch_seconds(ended);
     }
     Ok(answer.into())
 }
 
-fn counted(counts: &Counts, number: impl Fn(Count) -> u64, written: u64) -> Value {
+fn counted(counts: &Counts, lost: Count, number: impl Fn(Count) -> u64, written: u64) -> Value {
     let Counts {
         pending,
         running,
@@ -48,8 +53,17 @@ fn counted(counts: &Counts, number: impl Fn(Count) -> u64, written: u64) -> Valu
         failed,
         timed_out,
         aborted,
+        pending_redrive,
     } = *counts;
-    let total = [pending, running, succeeded, failed, timed_out, aborted];
+    let total = [
+        pending,
+        running,
+        succeeded,
+        failed,
+        timed_out,
+        aborted,
+        pending_redrive,
+    ];
     json!({
         "pending": number(pending),
         "running": number(running),
@@ -57,10 +71,10 @@ fn counted(counts: &Counts, number: impl Fn(Count) -> u64, written: u64) -> Valu
         "failed": number(failed),
         "timedOut": number(timed_out),
         "aborted": number(aborted),
-        "total": total.into_iter().map(number).sum::<u64>(),
+        "total": total.into_iter().map(&number).sum::<u64>(),
         "resultsWritten": written,
-        "failuresNotRedrivable": 0,
-        "pendingRedrive": 0,
+        "failuresNotRedrivable": number(lost),
+        "pendingRedrive": number(pending_redrive),
     })
 }
 
@@ -133,6 +147,7 @@ pub(crate) async fn list_children(engine: &Engine, request: &Request) -> Result<
     let size = request.page();
     let before = request.position::<i64>()?.unwrap_or(i64::MAX);
     let status = request.owned("statusFilter");
+    let redriven = request.text("redriveFilter").map(|filter| filter == "REDRIVEN");
     let record = find(engine, request).await?;
     if record.run.express {
         // AWS keeps no list of EXPRESS executions.
@@ -141,7 +156,9 @@ pub(crate) async fn list_children(engine: &Engine, request: &Request) -> Result<
     let run = record.id;
     let found = engine.store.read(move |connection| {
         let status = status.as_deref();
-        let mut children = kept_executions::latest_of_map_run(connection, run, status, before, size + 1)?;
+        let limit = size + 1;
+        let mut children =
+            kept_executions::latest_of_map_run(connection, run, status, redriven, before, limit)?;
         let more = children.len() > size;
         children.truncate(size);
         let items = children

@@ -3,9 +3,11 @@
 //! What is to be done stands in the file at any moment ([`super::store::map_runs`]): the items once they are read,
 //! which children have begun and how they ended, each written in one transaction with the step of the execution
 //! that it belongs to. So whoever drives a run only looks at the file and does what comes next, and a run that was
-//! cut off anywhere goes on, without an item lost or run twice.
+//! cut off anywhere goes on, without an item lost or run twice. What the children are, and how they begin and begin
+//! again, is in [`children`].
 
 pub(super) mod api;
+mod children;
 mod formats;
 mod objects;
 mod read;
@@ -14,24 +16,22 @@ mod results;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use asl::{Entry, Event, Execution, Failure, Happened, Identity};
+use asl::{Entry, Event, Execution, Failure, Happened};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use super::engine::{AGAIN, Engine, Live};
-use super::progress::progress;
-use super::store::executions::{self, Record};
-use super::store::machines;
+use super::engine::{AGAIN, Engine};
+use super::store::map_redrives;
 use super::store::map_runs::{self as kept, Change, Count};
 use crate::error::AwsError;
-use crate::{ACCOUNT, REGION};
+pub(super) use children::child_machine;
 
 /// As many children run at once where the definition leaves it open: AWS's own limit.
 /// <https://docs.aws.amazon.com/step-functions/latest/dg/state-map-distributed.html>
 const MOST_AT_ONCE: u64 = 10_000;
 
 /// The most children that begin in one transaction.
-const TOGETHER: u64 = 64;
+const TOGETHER: usize = 64;
 
 /// The Map Runs that are driven in this process.
 #[derive(Default)]
@@ -54,6 +54,11 @@ pub(super) fn changes(execution: &Execution, entries: &[Entry]) -> Vec<Change> {
         };
         match event {
             Event::MapRunStarted { run } => changes.push(Change::Begun(run.clone(), *at)),
+            Event::MapRunRedriven { arn, count } => changes.push(Change::Redriven {
+                arn: arn.clone(),
+                count: *count,
+                at: *at,
+            }),
             Event::MapRunSucceeded { arn, .. } => changes.push(ended(arn, "SUCCEEDED")),
             Event::MapRunFailed { arn, .. } => changes.push(ended(arn, "FAILED")),
             event => left |= event.ends() || matches!(event, Event::StateAborted { .. }),
@@ -151,7 +156,26 @@ impl Engine {
                 }
             }
             lock(&engine.map_runs.drivers).remove(&key);
+            // It may have been redriven while we were at its last children.
+            engine.drive_if_running(key).await;
         });
+    }
+
+    /// Drives a run that goes on; nothing else may be sure to.
+    async fn drive_if_running(self: &Arc<Self>, (execution, arn): (i64, String)) {
+        let wanted = arn.clone();
+        let goes_on = async || {
+            let wanted = wanted.clone();
+            let found = self.store.read(move |connection| kept::find(connection, &wanted));
+            Ok::<bool, AwsError>(found.await?.is_some_and(|record| record.status == "RUNNING"))
+        };
+        loop {
+            match goes_on().await {
+                Ok(true) => return self.drive(execution, arn),
+                Ok(false) => return,
+                Err(_) => tokio::time::sleep(AGAIN).await,
+            }
+        }
     }
 
     /// Sees to it that the driver is woken by the children that run already.
@@ -193,6 +217,18 @@ impl Engine {
             return Ok(Next::Look);
         }
         let over = counts.running.executions == 0;
+        if record.stage == "REDRIVING" {
+            if over {
+                let (run, now) = (record.id, self.source.now());
+                self.store
+                    .write(move |transaction| map_redrives::choose(transaction, run, now))
+                    .await?;
+            } else {
+                // What is left of the time before.
+                self.give_up_children(record.id).await?;
+            }
+            return Ok(Next::Look);
+        }
         if counts.exceed(&record) {
             if !over {
                 self.give_up_children(record.id).await?;
@@ -207,7 +243,8 @@ impl Engine {
             self.tell(&record, Err(failure)).await?;
             return Ok(Next::Look);
         }
-        if over && counts.pending.executions == 0 {
+        let pending = counts.pending.executions + counts.pending_redrive.executions;
+        if over && pending == 0 {
             let result = self.write_results(&record).await?;
             self.tell(&record, result).await?;
             return Ok(Next::Look);
@@ -217,10 +254,15 @@ impl Engine {
             most => most.min(MOST_AT_ONCE),
         };
         let free = most.saturating_sub(counts.running.executions);
-        if free == 0 || counts.pending.executions == 0 {
+        if free == 0 || pending == 0 {
             return Ok(Next::Wait);
         }
-        self.begin_children(&record, free.min(TOGETHER), driver).await?;
+        let most = usize::try_from(free).unwrap_or(usize::MAX).min(TOGETHER);
+        if counts.pending_redrive.executions > 0 {
+            self.redrive_children(&record, most, driver).await?;
+        } else {
+            self.begin_children(&record, most, driver).await?;
+        }
         Ok(Next::Look)
     }
 
@@ -245,130 +287,6 @@ impl Engine {
         }
         Ok(())
     }
-
-    /// Stops the children that run.
-    async fn give_up_children(self: &Arc<Self>, run: i64) -> Result<(), AwsError> {
-        let running = self
-            .store
-            .read(move |connection| kept::running(connection, run))
-            .await?;
-        for child in running {
-            let stopped = Happened::Stopped {
-                error: None,
-                cause: None,
-            };
-            self.happen(child, stopped).await?;
-        }
-        Ok(())
-    }
-
-    /// Begins the next children, all in one transaction.
-    async fn begin_children(
-        self: &Arc<Self>,
-        record: &kept::Record,
-        most: u64,
-        driver: &Arc<Notify>,
-    ) -> Result<(), AwsError> {
-        let (run, parent) = (record.id, record.execution);
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let found = self.store.read(move |connection| {
-            let pending = kept::pending(connection, run, -1, most)?;
-            let parent = executions::by_id(connection, parent)?;
-            let role = machines::revision(connection, parent.revision)?.role;
-            Ok((pending, parent, role))
-        });
-        let (pending, parent, role) = found.await?;
-        let whole = self.definition(parent.revision).await?;
-        let definition = Arc::new(processor(&whole, record)?);
-        let (machine, machine_name) = child_machine(&parent.machine, &record.run.label);
-        let now = self.source.now();
-        let mut begun = Vec::with_capacity(pending.len());
-        let mut rows = Vec::with_capacity(pending.len());
-        for child in pending {
-            let name = self.source.uuid();
-            let id = self.next_id();
-            let identity = Identity {
-                execution_arn: child_arn(record, &machine_name, &name),
-                execution_name: name.clone(),
-                role_arn: role.clone(),
-                state_machine_arn: machine.clone(),
-                state_machine_name: machine_name.clone(),
-            };
-            let arn = identity.execution_arn.clone();
-            let started = Execution::start(
-                Arc::clone(&definition),
-                identity,
-                &child.input,
-                now,
-                &mut self.random(),
-            );
-            let (mut execution, mut step) =
-                started.map_err(|error| AwsError::internal("InternalServerError", error))?;
-            let asked = self.tell_started(&mut execution, &mut step, now);
-            let progress = progress(id, &execution, &step, 0, now)?;
-            let row = Record {
-                id,
-                arn,
-                machine: machine.clone(),
-                name,
-                revision: parent.revision,
-                status: "RUNNING".to_owned(),
-                started: now,
-                input: child.input,
-                trace: None,
-                end: None,
-                version: None,
-                alias: None,
-                redrives: 0,
-                redriven: None,
-                redrive_token: None,
-                starter: None,
-            };
-            rows.push((child.n, row, progress));
-            begun.push((id, execution, step.entries, asked));
-        }
-        let slots: Vec<_> = begun.iter().map(|(id, ..)| (*id, self.slot(*id))).collect();
-        let mut places = Vec::with_capacity(slots.len());
-        for (id, slot) in &slots {
-            places.push((*id, slot, slot.lock().await));
-            lock(&self.map_runs.children).insert(*id, Arc::clone(driver));
-        }
-        let written = self.store.write(move |transaction| {
-            for (n, row, progress) in &rows {
-                kept::begin(transaction, run, *n, row.id)?;
-                executions::insert(transaction, row, progress)?;
-            }
-            Ok(())
-        });
-        let written = written.await;
-        for ((id, slot, mut place), (_, execution, entries, asked)) in places.into_iter().zip(begun) {
-            if written.is_ok() {
-                self.announce(&execution, None, &entries);
-                self.go_on(id, &execution, asked);
-                *place = Some(Live { execution, steps: 1 });
-            } else {
-                lock(&self.map_runs.children).remove(&id);
-            }
-            self.release(id, slot, place);
-        }
-        written
-    }
-
-    /// What the execution numbered `id` runs, `whole` being its machine's definition: of a child, the Map's processor.
-    pub(super) async fn part_of(
-        &self,
-        id: i64,
-        whole: Arc<asl::Definition>,
-    ) -> Result<Arc<asl::Definition>, AwsError> {
-        let child = self
-            .store
-            .read(move |connection| kept::of_child(connection, id))
-            .await?;
-        match child {
-            Some((record, _)) => processor(&whole, &record).map(Arc::new),
-            None => Ok(whole),
-        }
-    }
 }
 
 /// The children and items of a run, by how they stand.
@@ -380,6 +298,8 @@ struct Counts {
     failed: Count,
     timed_out: Count,
     aborted: Count,
+    /// Unsuccessful before, and not begun again yet.
+    pending_redrive: Count,
 }
 
 impl Counts {
@@ -391,13 +311,14 @@ impl Counts {
             failed: kept::counted(connection, run, "FAILED")?,
             timed_out: kept::counted(connection, run, "TIMED_OUT")?,
             aborted: kept::counted(connection, run, "ABORTED")?,
+            pending_redrive: kept::counted(connection, run, "PENDING_REDRIVE")?,
         })
     }
 
     /// Whether more items have failed than may. Either limit is one; without both none may fail.
     fn exceed(&self, record: &kept::Record) -> bool {
         let failed = self.failed.items + self.timed_out.items + self.aborted.items;
-        let all = [self.pending, self.running, self.succeeded];
+        let all = [self.pending, self.running, self.succeeded, self.pending_redrive];
         let total = failed + all.iter().map(|count| count.items).sum::<u64>();
         #[expect(clippy::cast_precision_loss, reason = "a percentage of items")]
         let share = failed as f64 * 100.0 / (total.max(1) as f64);
@@ -408,33 +329,6 @@ impl Counts {
                     || percentage.is_some_and(|percentage| share > percentage)
             }
         }
-    }
-}
-
-/// What the children of a run run.
-fn processor(whole: &asl::Definition, record: &kept::Record) -> Result<asl::Definition, AwsError> {
-    whole.processor(&record.run.state).ok_or_else(|| {
-        AwsError::internal(
-            "InternalServerError",
-            format!("there is no distributed Map '{}'", record.run.state),
-        )
-    })
-}
-
-/// The ARN and name of a child's machine, the parent's with the Map's label.
-pub(super) fn child_machine(parent: &str, label: &str) -> (String, String) {
-    let name = parent.rsplit(':').next().unwrap_or_default();
-    let name = name.split('/').next().unwrap_or_default();
-    let name = format!("{name}/{label}");
-    let arn = format!("arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{name}");
-    (arn, name)
-}
-
-fn child_arn(record: &kept::Record, machine: &str, name: &str) -> String {
-    if record.run.express {
-        format!("arn:aws:states:{REGION}:{ACCOUNT}:express:{machine}:{name}:{name}")
-    } else {
-        format!("arn:aws:states:{REGION}:{ACCOUNT}:execution:{machine}:{name}")
     }
 }
 

@@ -281,7 +281,10 @@ fn described(child: &Child) -> Value {
             told[name] = value.as_str().into();
         }
     }
-    told["RedriveCount"] = 0.into();
+    told["RedriveCount"] = child.redrives.into();
+    if let Some(redriven) = child.redriven {
+        told["RedriveDate"] = moment(redriven).into();
+    }
     if child.status == "SUCCEEDED" {
         told["RedriveStatus"] = "NOT_REDRIVABLE".into();
         told["RedriveStatusReason"] = "Execution is SUCCEEDED and cannot be redriven".into();

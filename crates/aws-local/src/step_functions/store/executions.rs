@@ -5,11 +5,17 @@ use std::num::ParseIntError;
 use std::str::FromStr;
 
 use asl::{Entry, TaskId};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::machines::{self, time};
 use super::map_runs;
+
+/// How long after its end an execution can be redriven.
+/// <https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html>
+pub(crate) const REDRIVABLE_FOR: SignedDuration = SignedDuration::from_hours(14 * 24);
+/// With so many events an execution can't be redriven: there must be room for the redrive and for what follows from it.
+pub(crate) const MOST_EVENTS_TO_REDRIVE: u64 = 24_999;
 
 /// An execution as its row says it; the journal is beside it.
 #[derive(Clone, Debug)]
@@ -117,15 +123,16 @@ pub(crate) fn latest_of_map_run(
     connection: &Connection,
     run: i64,
     status: Option<&str>,
+    redriven: Option<bool>,
     before: i64,
     limit: usize,
 ) -> rusqlite::Result<Vec<Record>> {
     let mut statement = connection.prepare_cached(&format!(
         "{SELECT} WHERE id IN (SELECT execution FROM map_children WHERE run = ?1 AND execution < ?2)
-         AND (?3 IS NULL OR status = ?3) ORDER BY id DESC LIMIT ?4"
+         AND (?3 IS NULL OR status = ?3) AND (?4 IS NULL OR (redrives > 0) = ?4) ORDER BY id DESC LIMIT ?5"
     ))?;
     statement
-        .query_map(params![run, before, status, limit], record)?
+        .query_map(params![run, before, status, redriven, limit], record)?
         .collect()
 }
 
@@ -235,6 +242,21 @@ pub(crate) fn insert(
         ])?;
     append(transaction, first)?;
     Ok(None)
+}
+
+/// Lets an execution begin anew under its ARN: what it was is forgotten.
+pub(crate) fn begin_anew(
+    transaction: &Transaction<'_>,
+    first: &Progress,
+    at: Timestamp,
+) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached("DELETE FROM journal WHERE execution = ?1")?
+        .execute([first.execution])?;
+    transaction
+        .prepare_cached("UPDATE executions SET started = ?2 WHERE id = ?1")?
+        .execute(params![first.execution, at.as_millisecond()])?;
+    append(transaction, first)
 }
 
 /// Appends a step. It fails when somebody else has appended one in its place.

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// Columns that older files don't have: table, column, declaration.
-const COLUMNS: [(&str, &str, &str); 12] = [
+const COLUMNS: [(&str, &str, &str); 14] = [
     // The number of the last version published.
     ("machines", "versions", "INTEGER NOT NULL DEFAULT 0"),
     // What CreateStateMachine was asked for beside the machine itself, for its idempotency.
@@ -20,6 +20,8 @@ const COLUMNS: [(&str, &str, &str); 12] = [
     // The execution and the task that began it.
     ("executions", "starter", "INTEGER"),
     ("executions", "starter_task", "INTEGER"),
+    ("map_runs", "redrives", "INTEGER NOT NULL DEFAULT 0"),
+    ("map_runs", "redriven", "INTEGER"),
 ];
 
 /// An alias' routing is JSON as the API shows it.
@@ -86,7 +88,8 @@ mod tests {
     #[test]
     fn an_older_file_gets_what_it_lacks_and_keeps_what_it_has() {
         let file = Connection::open_in_memory().expect("a database");
-        file.execute_batch(super::super::SCHEMA).expect("the first shape");
+        let first = [super::super::SCHEMA, super::super::map_runs::SCHEMA].concat();
+        file.execute_batch(&first).expect("the first shape");
         file.execute(
             "INSERT INTO executions (arn, machine, name, revision, status, started, input, calls, steps)
              VALUES ('a', 'm', 'n', 1, 'RUNNING', 7, '{}', 0, 1)",

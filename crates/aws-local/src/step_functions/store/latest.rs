@@ -14,6 +14,8 @@ pub(crate) const SEARCHED: usize = 10_000;
 pub(crate) struct Filter {
     /// The machine's ARN. Without one those of all machines, but for the children of Map Runs.
     pub(crate) machine: Option<String>,
+    /// The ARN of a Map Run, whose children are wanted whatever the machine.
+    pub(crate) run: Option<String>,
     pub(crate) status: Option<String>,
     /// Part of the name, or of the input.
     pub(crate) text: Option<String>,
@@ -34,10 +36,19 @@ pub(crate) struct Listed {
 impl Filter {
     /// The table with what of the filter an index answers.
     fn from(&self) -> &'static str {
-        match self.machine {
-            Some(_) => "executions INDEXED BY latest_of_machine WHERE machine = :machine",
-            None => "executions INDEXED BY latest WHERE instr(machine, '/') = 0 AND :machine IS NULL",
+        match (&self.run, &self.machine) {
+            (Some(_), _) => {
+                "executions WHERE id IN (SELECT execution FROM map_children
+                    WHERE run = (SELECT id FROM map_runs WHERE arn = :of))"
+            }
+            (None, Some(_)) => "executions INDEXED BY latest_of_machine WHERE machine = :of",
+            (None, None) => "executions INDEXED BY latest WHERE instr(machine, '/') = 0 AND :of IS NULL",
         }
+    }
+
+    /// The ARN that the executions belong to.
+    fn of(&self) -> Option<&String> {
+        self.run.as_ref().or(self.machine.as_ref())
     }
 
     /// The rest of it, but for the status.
@@ -68,7 +79,7 @@ pub(crate) fn latest(
     statement
         .query_map(
             named_params! {
-                ":machine": filter.machine, ":status": filter.status, ":text": filter.text,
+                ":of": filter.of(), ":status": filter.status, ":text": filter.text,
                 ":before": before, ":limit": limit,
             },
             listed,
@@ -84,11 +95,19 @@ pub(crate) fn counts(connection: &Connection, filter: &Filter) -> rusqlite::Resu
          GROUP BY status"
     ))?;
     statement
-        .query_map(
-            named_params! {":machine": filter.machine, ":text": filter.text},
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?
+        .query_map(named_params! {":of": filter.of(), ":text": filter.text}, |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
         .collect()
+}
+
+/// The input of a machine's newest execution, if it has one.
+pub(crate) fn last_input(connection: &Connection, machine: &str) -> rusqlite::Result<Option<String>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT input FROM executions INDEXED BY latest_of_machine WHERE machine = ?1 ORDER BY id DESC LIMIT 1",
+    )?;
+    let mut rows = statement.query([machine])?;
+    rows.next()?.map(|row| row.get(0)).transpose()
 }
 
 /// The name, the ARN and the type of every machine, by name.

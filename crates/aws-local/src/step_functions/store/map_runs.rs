@@ -7,8 +7,9 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::machines::time;
 
-/// `stage` is where its work is: `READING` its items, `RUNNING` its children, or `OVER`. A child's input is given up
-/// once its execution has it.
+/// `stage` is where its work is: `READING` its items, `RUNNING` its children, `REDRIVING` (about to choose the children
+/// that begin again), or `OVER`. A child's input is given up once its execution has it. One that waits to begin again is
+/// `PENDING_REDRIVE`.
 pub(crate) const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS map_runs (
         id INTEGER PRIMARY KEY,
@@ -45,6 +46,7 @@ pub(crate) const SCHEMA: &str = "
         WHERE execution IS NOT NULL;
     CREATE INDEX IF NOT EXISTS map_children_pending ON map_children (run, n) WHERE status = 'PENDING';
     CREATE INDEX IF NOT EXISTS map_children_running ON map_children (run, n) WHERE status = 'RUNNING';
+    CREATE INDEX IF NOT EXISTS map_children_redriven ON map_children (run, n) WHERE status = 'PENDING_REDRIVE';
 ";
 
 /// A Map Run as its row says it.
@@ -64,11 +66,19 @@ pub(crate) struct Record {
     pub(crate) tolerated_percentage: Option<f64>,
     /// Children whose results were written.
     pub(crate) written: u64,
+    pub(crate) redrives: u32,
+    pub(crate) redriven: Option<Timestamp>,
 }
 
 /// What a step of an execution does to its Map Runs.
 pub(crate) enum Change {
     Begun(Box<MapRun>, Timestamp),
+    /// Taken up again, the so manieth time.
+    Redriven {
+        arn: String,
+        count: u32,
+        at: Timestamp,
+    },
     Ended {
         arn: String,
         status: &'static str,
@@ -92,7 +102,8 @@ pub(crate) struct Pending {
 }
 
 const SELECT: &str = "
-    SELECT id, execution, run, status, stage, started, ended, concurrency, tolerated_count, tolerated_percentage, written
+    SELECT id, execution, run, status, stage, started, ended, concurrency, tolerated_count, tolerated_percentage,
+        written, redrives, redriven
     FROM map_runs";
 
 pub(crate) fn find(connection: &Connection, arn: &str) -> rusqlite::Result<Option<Record>> {
@@ -159,6 +170,7 @@ pub(crate) fn change(transaction: &Transaction<'_>, execution: i64, change: &Cha
                     run.tolerated_percentage,
                 ])?;
         }
+        Change::Redriven { arn, count, at } => super::map_redrives::begin(transaction, arn, *count, *at)?,
         Change::Ended { arn, status, at } => end(transaction, arn, status, *at)?,
         Change::Wanted(wanted, at) => {
             let mut statement = transaction
@@ -178,7 +190,7 @@ fn end(transaction: &Transaction<'_>, arn: &str, status: &str, at: Timestamp) ->
     transaction
         .prepare_cached("UPDATE map_runs SET status = ?2, stage = 'OVER', ended = ?3 WHERE arn = ?1")?
         .execute(params![arn, status, at.as_millisecond()])?;
-    Ok(())
+    super::map_redrives::end(transaction, arn)
 }
 
 /// Forgets the items of a run that was cut off while it read them.
@@ -214,7 +226,7 @@ pub(crate) fn read(transaction: &Transaction<'_>, run: i64) -> rusqlite::Result<
     Ok(())
 }
 
-fn count(
+pub(super) fn count(
     transaction: &Transaction<'_>,
     run: i64,
     status: &str,
@@ -363,5 +375,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
         tolerated_count: count.map(i64::unsigned_abs),
         tolerated_percentage: row.get(9)?,
         written: written.unsigned_abs(),
+        redrives: row.get(11)?,
+        redriven: row.get::<_, Option<i64>>(12)?.map(time),
     })
 }

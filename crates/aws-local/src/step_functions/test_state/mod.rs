@@ -111,7 +111,7 @@ async fn run(engine: &Arc<Engine>, begun: (Attempt, Progress), started: Timestam
 /// Begins a task's work. By itself, because a task may call this API again: an async function can't wait for itself.
 fn begin(tasks: &mut JoinSet<Happened>, engine: &Arc<Engine>, task: StartTask) {
     let at_work = Arc::clone(engine);
-    tasks.spawn(async move { at_work.run_task(None, task).await });
+    tasks.spawn(async move { at_work.run_task(None, None, task).await });
 }
 
 fn told(tried: Option<Tried>, inspect: bool) -> Value {

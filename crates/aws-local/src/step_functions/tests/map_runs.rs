@@ -6,7 +6,7 @@ use super::*;
 
 const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=any/20261121/us-east-1/s3/aws4_request, SignedHeaders=host";
 
-async fn s3(aws: &AwsLocal, method: &str, path: &str, body: impl Into<Bytes>) -> Bytes {
+pub(super) async fn s3(aws: &AwsLocal, method: &str, path: &str, body: impl Into<Bytes>) -> Bytes {
     let request = http::Request::builder()
         .method(method)
         .uri(format!("http://127.0.0.1:8086{path}"))
@@ -22,7 +22,7 @@ async fn s3(aws: &AwsLocal, method: &str, path: &str, body: impl Into<Bytes>) ->
 }
 
 /// A machine of one distributed Map with these fields, whose children run `states` from the state `Each`.
-fn distributed(fields: &Value, each: &Value) -> Value {
+pub(super) fn distributed(fields: &Value, each: &Value) -> Value {
     let mut map = json!({"Type": "Map", "End": true, "Label": "label", "ItemProcessor": {
         "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
         "StartAt": "Each", "States": {"Each": each}
@@ -38,7 +38,7 @@ fn passing() -> Value {
 }
 
 /// Calls the function `work` with the item.
-fn working() -> Value {
+pub(super) fn working() -> Value {
     json!({"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:work", "End": true})
 }
 
@@ -63,18 +63,18 @@ fn register_work(aws: &AwsLocal) -> Arc<std::sync::Mutex<Vec<String>>> {
     calls
 }
 
-async fn begun(aws: &AwsLocal, definition: &Value, input: &Value) -> Value {
+pub(super) async fn begun(aws: &AwsLocal, definition: &Value, input: &Value) -> Value {
     let machine = create(aws, "map", definition).await;
     start(aws, &machine, input).await
 }
 
-async fn run_of(aws: &AwsLocal, execution: &Value) -> Value {
+pub(super) async fn run_of(aws: &AwsLocal, execution: &Value) -> Value {
     let runs = ok(aws, "ListMapRuns", json!({"executionArn": execution})).await;
     let arn = runs["mapRuns"][0]["mapRunArn"].clone();
     ok(aws, "DescribeMapRun", json!({"mapRunArn": arn})).await
 }
 
-fn output(described: &Value) -> Value {
+pub(super) fn output(described: &Value) -> Value {
     assert_eq!(described["status"], "SUCCEEDED", "{described}");
     serde_json::from_str(described["output"].as_str().expect("an output")).expect("JSON")
 }

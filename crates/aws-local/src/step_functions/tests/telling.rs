@@ -11,6 +11,7 @@ fn told(listener: &mut Receiver<Happening>) -> Vec<ExecutionEvent> {
     loop {
         match listener.try_recv() {
             Ok(Happening::Event(event)) => told.push(event),
+            Ok(Happening::Printed(line)) => panic!("no function prints here: {line:?}"),
             Err(TryRecvError::Empty) => return told,
             Err(error) => panic!("{error}"),
         }

@@ -1,5 +1,8 @@
 //! The pages as a browser gets them.
 
+mod execution;
+mod start;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,9 +15,15 @@ use crate::{AwsLocal, Options};
 
 const HOST: &str = "localhost:8086";
 
+/// A clock that follows tokio's.
+fn options() -> Options {
+    let begin = Instant::now();
+    let epoch: jiff::Timestamp = "2026-11-21T09:00:00Z".parse().expect("a time");
+    Options::in_memory(move || epoch + jiff::SignedDuration::try_from(begin.elapsed()).expect("a duration"))
+}
+
 async fn aws() -> AwsLocal {
-    let options = Options::in_memory(|| "2026-11-21T09:00:00Z".parse().expect("a time"));
-    AwsLocal::start(options).await.expect("it starts")
+    AwsLocal::start(options()).await.expect("it starts")
 }
 
 async fn call(aws: &AwsLocal, operation: &str, body: &Value) -> Value {
@@ -56,6 +65,22 @@ async fn get(aws: &AwsLocal, path: &str) -> (u16, String) {
     let response = answer(aws, Request::get(path), "").await;
     let text = String::from_utf8(response.body().to_vec()).expect("UTF-8");
     (response.status().as_u16(), text)
+}
+
+/// What a form is answered with.
+async fn post(aws: &AwsLocal, path: &str, fields: &[(&str, &str)]) -> Response<Bytes> {
+    let fields: Vec<String> = fields
+        .iter()
+        .map(|(name, value)| format!("{name}={}", super::words::encoded(value)))
+        .collect();
+    let request = Request::post(path)
+        .header("origin", format!("http://{HOST}"))
+        .header("content-type", "application/x-www-form-urlencoded");
+    answer(aws, request, &fields.join("&")).await
+}
+
+fn text(response: &Response<Bytes>) -> String {
+    String::from_utf8(response.body().to_vec()).expect("UTF-8")
 }
 
 fn location(response: &Response<Bytes>) -> &str {
