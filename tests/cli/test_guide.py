@@ -14,7 +14,9 @@ from serve import Serve, create_table, free_port
 from test_serve import machine, token_of  # noqa: F401 (a fixture)
 
 TOOLS = [Path(sys.executable).parent]
-LAPTOP = ["Try it", "Your own workflow on your laptop", "Complete it from a program"]
+LAPTOP = [
+    "Try it", "Your own workflow on your laptop", "A function of your own", "Write it, and check it", "Complete it from a program",
+]
 ACCOUNT = ["On your AWS account"]
 OPERATORS = ["Without Lambda", "Look after it"]
 
@@ -81,8 +83,16 @@ def test_on_a_laptop(tmp_path):
             in client("stepfunctions").describe_state_machine(stateMachineArn=machine)["definition"],
         )
 
+    def publish_is_loaded(_):
+        def names():
+            return [machine["name"] for machine in client("stepfunctions").list_state_machines()["stateMachines"]]
+
+        wait_until("publish is loaded", lambda: "publish" in names())
+
     others = {
         "the workflow is loaded again": loaded_again,
+        "publish is loaded": publish_is_loaded,
+        "it has ended": ended,
         "Bob: approve release 1.4": bob_answers("release 1.4", "approve"),
         "Bob: reject release 1.5": bob_answers("release 1.5", "reject", "The changelog is empty."),
         "Bob: waits until release 1.6 has ended": nobody_answers,
