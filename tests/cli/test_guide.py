@@ -17,12 +17,13 @@ TOOLS = [Path(sys.executable).parent]
 LAPTOP = [
     "Try it", "Your own workflow on your laptop", "A function of your own", "Write it, and check it", "Complete it from a program",
 ]
+RECIPES = ["Recipes"]
 ACCOUNT = ["On your AWS account"]
 OPERATORS = ["Without Lambda", "Look after it"]
 
 
 def test_every_chapter_with_commands_is_run_by_a_test():
-    assert [heading for heading, steps in chapters().items() if steps] == LAPTOP + ACCOUNT + OPERATORS
+    assert [heading for heading, steps in chapters().items() if steps] == LAPTOP + RECIPES + ACCOUNT + OPERATORS
 
 
 def test_a_promise_that_is_not_kept_fails(tmp_path):
