@@ -14,7 +14,7 @@ from serve import Serve, create_table, free_port
 from test_serve import machine, token_of  # noqa: F401 (a fixture)
 
 TOOLS = [Path(sys.executable).parent]
-LAPTOP = ["Try it", "Your own workflow on your laptop", "Complete it from a program"]
+LAPTOP = ["Try it", "Your own workflow on your laptop", "Write it, and check it", "Complete it from a program"]
 ACCOUNT = ["On your AWS account"]
 OPERATORS = ["Without Lambda", "Look after it"]
 

@@ -105,7 +105,7 @@ mod variables;
 
 pub use definition::{Definition, Diagnostic, InvalidDefinition, MachineType};
 pub use execution::trial;
-pub use execution::{Execution, InvalidInput, InvalidJournal, Selecting};
+pub use execution::{Execution, InvalidInput, InvalidJournal, Selecting, Timer};
 pub use history::{event_type, history, history_event};
 pub use interface::{Command, Happened, Identity, Refused, StartTask, Status, Step, TaskId, TokenState};
 pub use journal::{BranchId, Entry, Event, Failure, StateType};

@@ -56,11 +56,12 @@ mod store;
 mod tasks;
 #[cfg(test)]
 mod testing;
+mod travel;
 
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use bytes::Bytes;
@@ -72,6 +73,7 @@ pub use lambda::{
 };
 pub use mailbox::{Attachment, Mail};
 pub use source::{Clock, Randomness};
+pub use travel::{Due, Outside, Skip, SkipError, Skipped, TravelClock, Waited};
 
 use console::Drawings;
 use database::Place;
@@ -88,6 +90,7 @@ use source::Source;
 use sqs::Sqs;
 use step_functions::{Allowed, Services, StepFunctions};
 use tasks::Tasks;
+use travel::Travel;
 
 /// The region in the ARNs that the stand-ins give out. Requests for any region are answered alike.
 pub const REGION: &str = "us-east-1";
@@ -204,6 +207,8 @@ struct Inner {
     drawings: Drawings,
     place: Place,
     ended: AtomicBool,
+    /// Where the clock can be moved.
+    travel: OnceLock<Travel>,
 }
 
 impl Drop for Inner {
@@ -227,6 +232,7 @@ impl AwsLocal {
         let source = Source {
             clock: options.clock,
             randomness: options.randomness,
+            waits: Arc::default(),
         };
         let tasks = Arc::new(Tasks::new());
         let dynamodb = Arc::new(DynamoDb::open(place.clone(), &source.clock)?);
@@ -275,6 +281,7 @@ impl AwsLocal {
                 drawings: Drawings::default(),
                 place,
                 ended: AtomicBool::new(false),
+                travel: OnceLock::new(),
             }),
         })
     }
@@ -381,8 +388,20 @@ impl AwsLocal {
     /// Tells the stand-ins that the clock was moved, so that timers whose time has come fire now, and
     /// messages are seen again.
     pub fn clock_moved(&self) {
-        self.inner.step_functions.clock_moved();
-        self.inner.sqs.clock_moved();
+        self.inner.look_at_the_clock();
+    }
+
+    /// Lets `clock` be skipped forwards from now on: by [`AwsLocal::skip`], and on the port by `/clock`. It must be
+    /// what [`Options::clock`] asks. `outside` goes by it too.
+    pub fn let_time_travel(&self, clock: Arc<TravelClock>, outside: Option<Box<dyn Outside>>) {
+        // A second word changes nothing.
+        let _ = self.inner.travel.set(Travel::new(clock, outside));
+    }
+
+    /// Moves the clock forwards, from one thing that falls due to the next, waiting each time for what follows from
+    /// it. Takes 20 seconds at most; what is further is for further calls ([`Skipped::arrived`]).
+    pub async fn skip(&self, skip: Skip) -> Result<Skipped, SkipError> {
+        self.inner.skip(skip).await
     }
 
     /// Ends what still runs, waits for writes under way and gives the data folder free. Afterwards every
@@ -451,6 +470,12 @@ impl Inner {
             response.body_mut().clear();
         }
         response
+    }
+
+    fn look_at_the_clock(&self) {
+        self.source.waits.clock_moved();
+        self.step_functions.clock_moved();
+        self.sqs.clock_moved();
     }
 
     fn has_ended(&self) -> bool {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 
 use crate::mailbox::pages;
-use crate::{Inner, console};
+use crate::{Inner, console, travel};
 
 /// The largest request body, in bytes: SES takes mails of 40 MB, which base64 makes longer.
 const BODY: usize = 64 * 1024 * 1024;
@@ -46,6 +46,9 @@ pub(crate) async fn respond(inner: &Arc<Inner>, request: Request<Bytes>) -> Resp
     }
     if pages::owns(path) && request.method() != Method::POST {
         return pages::respond(&inner.mailbox, &request).await;
+    }
+    if travel::owns(&request) {
+        return travel::respond(inner, request).await;
     }
     if console::owns(&request) {
         return console::respond(inner, request).await;

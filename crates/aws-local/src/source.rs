@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 
+use crate::travel::Waits;
+
 /// Tells the time of day, in UTC.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
@@ -17,6 +19,8 @@ pub type Randomness = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
 pub(crate) struct Source {
     pub(crate) clock: Clock,
     pub(crate) randomness: Randomness,
+    /// Those who wait for a time.
+    pub(crate) waits: Arc<Waits>,
 }
 
 impl Source {

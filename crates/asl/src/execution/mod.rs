@@ -37,6 +37,7 @@ use crate::limits::{MOST_EVENTS, MOST_HISTORY};
 use crate::random::Randomness;
 use crate::resource::Resource;
 pub use map_runs::Selecting;
+pub use place::Timer;
 use ready::{Ready, Waiting};
 use state::{Branch, OpenTask};
 

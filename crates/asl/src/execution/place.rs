@@ -1,11 +1,45 @@
 //! Where an execution stands, for those who tell people about it.
 
+use jiff::Timestamp;
+
 use super::Execution;
 use super::due::Due;
+use super::state::Phase;
 use crate::interface::{Happened, TaskId};
 use crate::journal::BranchId;
 
+/// What falls due at an execution's timer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timer {
+    /// The machine's TimeoutSeconds.
+    Execution,
+    /// The end of a Wait.
+    Wait,
+    /// Another try, by a Retry rule.
+    Retry,
+    /// A task's TimeoutSeconds.
+    Timeout,
+    /// A task's HeartbeatSeconds.
+    Heartbeat,
+}
+
 impl Execution {
+    /// What falls due next by itself, when, and in which state; the machine's own TimeoutSeconds are in none.
+    pub fn next_due_of(&self) -> Option<(Timestamp, Timer, Option<&str>)> {
+        let (at, due) = self.next_due()?;
+        let Due::Branch(line) = due else {
+            return Some((at, Timer::Execution, None));
+        };
+        let visit = self.branches.get(&line)?.visit()?;
+        let timer = match &visit.phase {
+            Phase::Waiting { .. } => Timer::Wait,
+            Phase::BackingOff { .. } => Timer::Retry,
+            Phase::Running(task) if task.due().is_some_and(|(_, heartbeat)| heartbeat) => Timer::Heartbeat,
+            _ => Timer::Timeout,
+        };
+        Some((at, timer, Some(&visit.state)))
+    }
+
     /// The name of the state that a line of execution is in; `None` between two states, and once the line is over.
     pub fn state_on(&self, line: BranchId) -> Option<&str> {
         let visit = self.branches.get(&line)?.visit()?;

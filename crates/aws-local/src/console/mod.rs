@@ -16,7 +16,7 @@ mod steps;
 mod tests;
 mod values;
 mod visits;
-mod words;
+pub(crate) mod words;
 
 use std::sync::Arc;
 
@@ -102,7 +102,7 @@ fn by_arn(arn: &str) -> Response<Bytes> {
 
 /// Whether a form was sent from another site's page, or from another program's on this machine. A browser says where a
 /// form comes from; a program that says nothing is believed.
-fn is_from_elsewhere(request: &Request<Bytes>) -> bool {
+pub(crate) fn is_from_elsewhere(request: &Request<Bytes>) -> bool {
     let text = |name: &str| Some(request.headers().get(name)?.to_str().unwrap_or("unreadable"));
     if let Some(site) = text("sec-fetch-site") {
         return !matches!(site, "same-origin" | "none");
@@ -146,7 +146,7 @@ fn refused(error: &AwsError) -> Response<Bytes> {
     page(status, &shown)
 }
 
-fn page(status: StatusCode, page: &impl Template) -> Response<Bytes> {
+pub(crate) fn page(status: StatusCode, page: &impl Template) -> Response<Bytes> {
     // A template writes to memory, which doesn't fail.
     let mut response = typed("text/html; charset=utf-8", page.render().unwrap_or_default());
     *response.status_mut() = status;
@@ -157,7 +157,7 @@ fn page(status: StatusCode, page: &impl Template) -> Response<Bytes> {
     response
 }
 
-fn see_other(address: &str) -> Response<Bytes> {
+pub(crate) fn see_other(address: &str) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::SEE_OTHER;
     if let Ok(address) = HeaderValue::from_str(address) {

@@ -217,7 +217,8 @@ impl Lambda {
     pub(crate) fn accept(&self, name: &str, asked: Asked) -> Result<(), AwsError> {
         let registered = self.find(name)?;
         let pending = self.begin();
-        let all = Arc::clone(&self.places);
+        let (all, source) = (Arc::clone(&self.places), self.source.clone());
+        let what = format!("another try of the event for {}", function_name(name));
         self.tasks.spawn(async move {
             let _pending = pending;
             for pause in EVENT_RETRIES.into_iter().map(Some).chain([None]) {
@@ -226,7 +227,10 @@ impl Lambda {
                 };
                 let ran = registered.run(asked.clone(), places).await;
                 match (ran.result, pause) {
-                    (Err(_), Some(pause)) => tokio::time::sleep(pause).await,
+                    (Err(_), Some(pause)) => {
+                        let at = source.now().checked_add(pause).unwrap_or(Timestamp::MAX);
+                        source.sleep_until(at, what.as_str()).await;
+                    }
                     _ => return,
                 }
             }

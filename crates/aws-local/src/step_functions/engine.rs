@@ -25,6 +25,7 @@ use super::progress::progress;
 use super::store::executions::{self, Record, Waiting};
 use super::store::{Store, machines};
 use super::timers::Timers;
+use super::work::Work;
 use crate::error::AwsError;
 use crate::lambda::Caller;
 use crate::source::Source;
@@ -47,6 +48,7 @@ pub(crate) struct Engine {
     pub(super) deleting: Mutex<HashSet<String>>,
     pub(super) map_runs: MapRuns,
     pub(super) nested: Nested,
+    pub(super) work: Work,
     live: Mutex<HashMap<i64, Slot>>,
     definitions: Mutex<HashMap<i64, Arc<Definition>>>,
     last_id: AtomicI64,
@@ -91,6 +93,7 @@ impl Engine {
             deleting: Mutex::new(kept.deleting.into_iter().collect()),
             map_runs: MapRuns::default(),
             nested: Nested::default(),
+            work: Work::default(),
             live: Mutex::default(),
             definitions: Mutex::default(),
             last_id: AtomicI64::new(kept.last_id),
@@ -265,6 +268,7 @@ impl Engine {
 
     /// Carries out what a durable step asks for.
     pub(super) fn go_on(self: &Arc<Self>, id: i64, execution: &Execution, asked: Vec<Command>) {
+        self.work.stepped();
         self.timers.set(id, execution.next_timer());
         self.drive_map_runs(id, execution);
         for command in asked {
@@ -297,8 +301,9 @@ impl Engine {
             return;
         }
         let (engine, identity) = (Arc::clone(self), execution.identity().clone());
-        let caller = caller(execution, task.task);
+        let (caller, busy) = (caller(execution, task.task), self.work.begin());
         self.tasks.spawn(async move {
+            let _busy = busy;
             let begins_only = task.resource.begins_only();
             let happened = engine.run_task(Some((id, &identity)), caller, task).await;
             // A result isn't given up: the disk may have room again in a while.

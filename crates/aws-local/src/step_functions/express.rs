@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use asl::{Command, Definition, Execution, Happened, Identity, Status, Step, TaskId};
 use jiff::{SignedDuration, Timestamp};
@@ -14,7 +13,7 @@ use super::engine::{Engine, caller};
 use super::executions::{Origin, origin};
 use super::names::{express_arn, name};
 use super::request::Request;
-use super::{input, timers, whole};
+use super::{input, whole};
 use crate::error::{Answer, AwsError};
 use crate::source::epoch_seconds;
 
@@ -127,8 +126,13 @@ async fn run(engine: &Arc<Engine>, begun: &Begun) -> Result<Status, AwsError> {
             return Ok(execution.status().clone());
         }
         let due = execution.next_timer().map_or(end, |timer| timer.min(end));
-        let wait = timers::until(engine.source.now(), due);
-        let happened = tasks.next(wait).await;
+        let what = format!(
+            "a timer of {}/{}",
+            execution.identity().state_machine_name,
+            begun.name
+        );
+        let timer = engine.source.sleep_until(due, what);
+        let happened = tasks.next(timer).await;
         let now = engine.source.now();
         if now >= end {
             return Ok(Status::TimedOut);
@@ -151,8 +155,11 @@ impl Tasks {
             match command {
                 Command::StartTask(task) => {
                     let (id, at_work) = (task.task, Arc::clone(engine));
-                    let caller = caller(execution, id);
-                    let run = async move { at_work.run_task(None, caller, task).await };
+                    let (caller, busy) = (caller(execution, id), engine.work.begin());
+                    let run = async move {
+                        let _busy = busy;
+                        at_work.run_task(None, caller, task).await
+                    };
                     let handle = self.running.spawn(run);
                     self.by_id.insert(id, handle);
                 }
@@ -171,9 +178,8 @@ impl Tasks {
         }
     }
 
-    /// What a task came to, or within `wait` that a timer has fired.
-    async fn next(&mut self, wait: Duration) -> Happened {
-        let timer = tokio::time::sleep(wait);
+    /// What a task came to, or by the end of `timer` that one has fired.
+    async fn next(&mut self, timer: impl Future<Output = ()>) -> Happened {
         tokio::pin!(timer);
         loop {
             tokio::select! {

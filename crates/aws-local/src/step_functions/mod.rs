@@ -28,6 +28,7 @@ mod test_state;
 mod timers;
 mod tokens;
 mod versions;
+mod work;
 
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,7 @@ use crate::database::Place;
 use crate::error::{Answer, AwsError, json_object};
 use crate::source::Source;
 use crate::tasks::Tasks;
+use crate::travel::Due;
 pub(crate) use integrations::{Allowed, Services};
 
 use engine::{Engine, Kept};
@@ -120,6 +122,16 @@ impl StepFunctions {
 
     pub(crate) fn next_timer(&self) -> Option<Timestamp> {
         self.engine.timers.next()
+    }
+
+    /// What falls due next after `now`, soonest first.
+    pub(crate) async fn upcoming(&self, now: Timestamp) -> Vec<Due> {
+        self.engine.upcoming(now).await
+    }
+
+    /// Whether something goes on that takes no waiting, and how many steps executions have taken so far.
+    pub(crate) fn at_work(&self) -> (bool, u64) {
+        self.engine.work.now()
     }
 
     pub(crate) fn clock_moved(&self) {

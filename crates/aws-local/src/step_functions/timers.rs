@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use asl::Happened;
 use jiff::Timestamp;
 use tokio::sync::{Notify, Semaphore};
 
 use super::engine::Engine;
+use crate::travel::until;
 
 /// How many executions whose timers have come are seen to at once.
 const AT_ONCE: usize = 64;
@@ -74,6 +74,16 @@ impl Timers {
         Timestamp::from_millisecond(at).ok()
     }
 
+    /// The executions whose timers fire next after `now`, soonest first.
+    pub(super) fn after(&self, now: Timestamp, most: usize) -> Vec<(Timestamp, i64)> {
+        let set = self.lock();
+        let later = set.by_time.range((now.as_millisecond() + 1, i64::MIN)..);
+        later
+            .take(most)
+            .filter_map(|(at, id)| Some((Timestamp::from_millisecond(*at).ok()?, *id)))
+            .collect()
+    }
+
     /// Takes an execution whose timer has come by `now`.
     fn take_due(&self, now: Timestamp) -> Option<i64> {
         let mut set = self.lock();
@@ -90,12 +100,6 @@ impl Timers {
     }
 }
 
-/// How long to wait from `now` until `at`, rounded up to the clock's milliseconds, so that it has come when we look.
-pub(super) fn until(now: Timestamp, at: Timestamp) -> Duration {
-    let wait = at.duration_since(now).as_nanos().max(0);
-    Duration::from_millis(u64::try_from((wait + 999_999) / 1_000_000).unwrap_or(u64::MAX))
-}
-
 /// Lets timers fire, for ever.
 pub(super) async fn run(engine: Arc<Engine>) {
     let at_once = Arc::new(Semaphore::new(AT_ONCE));
@@ -105,8 +109,9 @@ pub(super) async fn run(engine: Arc<Engine>) {
                 return;
             };
             let at_work = Arc::clone(&engine);
+            let busy = engine.work.begin();
             engine.tasks.spawn(async move {
-                let _permit = permit;
+                let (_permit, _busy) = (permit, busy);
                 if at_work.happen(execution, Happened::TimerFired).await.is_err() {
                     at_work.timers.set(execution, Some(at_work.source.now() + AGAIN));
                 }

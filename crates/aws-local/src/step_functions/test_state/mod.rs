@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use super::engine::Engine;
 use super::names::{express_arn, machine_arn, role};
 use super::request::Request;
-use super::{input, timers, whole};
+use super::{input, whole};
 use crate::error::{Answer, AwsError};
 
 /// How long a state may take.
@@ -95,9 +95,8 @@ async fn run(engine: &Arc<Engine>, begun: (Attempt, Progress), started: Timestam
             begin(&mut tasks, engine, task);
         }
         let due = timer.map_or(end, |timer| timer.min(end));
-        let wait = timers::until(engine.source.now(), due);
         let happened = tokio::select! {
-            () = tokio::time::sleep(wait) => Happened::TimerFired,
+            () = engine.source.sleep_until(due, "the time of a state that is tried out") => Happened::TimerFired,
             Some(ended) = tasks.join_next() => ended.unwrap_or(Happened::TimerFired),
         };
         let now = engine.source.now();
