@@ -74,3 +74,48 @@ impl Asked {
         lines
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::sync::mpsc::unbounded_channel;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_asked_is_told_once_the_mail_is_out_and_never_again() {
+        let looks = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&looks);
+        let approvals: ApprovalsOf = Arc::new(move |execution| {
+            let look = counted.fetch_add(1, Ordering::SeqCst);
+            let asked = |name: &str| (name.to_owned(), format!("http://127.0.0.1/s/{}", name.len()));
+            let waiting_for = match (execution.as_str(), look) {
+                ("one", 1..) => vec![asked("Bob"), asked("Carol\u{1b}[31m")],
+                _ => Vec::new(),
+            };
+            Box::pin(async move {
+                vec![PendingApproval {
+                    title: "Approve release 1.4".to_owned(),
+                    status: "pending".to_owned(),
+                    waiting_for,
+                }]
+            })
+        });
+        let (sender, mut lines) = unbounded_channel();
+        let asked = Asked::new(approvals, sender);
+        asked.look("one".to_owned(), "HEAD ".to_owned());
+        let told = lines.recv().await.expect("told");
+        assert_eq!(looks.load(Ordering::SeqCst), 2);
+        assert_eq!(
+            anstream::adapter::strip_str(&told).to_string(),
+            "HEAD Bob is asked: Approve release 1.4\n          http://127.0.0.1/s/3\n\
+             HEAD Carol\u{fffd}[31m is asked: Approve release 1.4\n          http://127.0.0.1/s/10"
+        );
+
+        // Neither what was told before nor what asks nobody is worth a line, and the looking ends.
+        asked.look("one".to_owned(), String::new());
+        asked.look("two".to_owned(), String::new());
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        assert!(lines.try_recv().is_err());
+        assert_eq!(looks.load(Ordering::SeqCst), 2 + 2 * LOOKS.len());
+    }
+}
