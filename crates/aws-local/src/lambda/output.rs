@@ -334,6 +334,7 @@ mod tests {
         Source {
             clock: Arc::new(|| "2026-11-21T09:00:00Z".parse().expect("a time")),
             randomness: crate::source::counting(),
+            waits: Arc::default(),
         }
     }
 
