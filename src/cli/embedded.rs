@@ -14,7 +14,7 @@ use crate::domain::keys::MasterKey;
 use crate::flow::{Clock, Flow, Random};
 use crate::web::intake::{Function, direct_invoke};
 use aws_config::SdkConfig;
-use aws_local::{AwsLocal, FunctionError, Options};
+use aws_local::{ApprovalsOf, AwsLocal, FunctionError, Options};
 use kept::Keys;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -43,6 +43,8 @@ pub struct Embedded {
     pub clock: Clock,
     /// A key for the operators' commands, with every scope.
     pub api_key: PlainKey,
+    /// Whom executions wait for.
+    pub approvals: ApprovalsOf,
     stop: watch::Sender<bool>,
     servers: Vec<JoinHandle<std::io::Result<()>>>,
 }
@@ -86,12 +88,13 @@ impl Embedded {
         let keys = Keys::load(start.data.as_deref(), &random)?;
         let now = clock.clone();
         let service = Arc::new(OnceLock::new());
+        let approvals = approvals(Arc::clone(&service));
         let options = Options {
             data: start.data.map(|folder| folder.join("aws")),
             clock: Arc::new(move || now.now()),
             randomness: Arc::new(fill_random),
             http_tasks: start.settings.http_tasks.clone(),
-            approvals: Some(approvals(Arc::clone(&service))),
+            approvals: Some(Arc::clone(&approvals)),
         };
         let aws = AwsLocal::start(options)
             .await
@@ -123,6 +126,7 @@ impl Embedded {
                 endpoint,
                 clock,
                 api_key: api,
+                approvals,
                 stop: watch::Sender::new(false),
                 servers: Vec::new(),
             },

@@ -9,7 +9,9 @@ use super::*;
 use crate::{AwsLocal, Options};
 
 async fn aws() -> AwsLocal {
-    let options = Options::in_memory(|| "2026-11-21T09:00:00Z".parse().expect("a time"));
+    let began: jiff::Timestamp = "2026-11-21T09:00:00Z".parse().expect("a time");
+    let since = tokio::time::Instant::now();
+    let options = Options::in_memory(move || began + since.elapsed());
     let aws = AwsLocal::start(options).await.expect("it starts");
     aws.register_function(
         "echo",
