@@ -221,7 +221,9 @@ impl Teller {
                 format!("ABORTED after {}{}", lasted(event), self.reason(event)),
             ),
             // Where these lead is told by what comes next.
-            "ChoiceStateEntered" | "SucceedStateEntered" | "FailStateEntered" => return None,
+            "ChoiceStateEntered" | "FailStateEntered" | "SucceedStateEntered" | "WaitStateEntered" => {
+                return None;
+            }
             kind if kind.ends_with("StateEntered") => (STRONG, state.to_owned()),
             "ActivityScheduled" => {
                 let arn = event.resource.as_deref().unwrap_or_default();

@@ -11,7 +11,7 @@ use super::words::{moment, span};
 use crate::Output;
 
 /// How many stand on a page: the last ones.
-const MOST: usize = 1_000;
+const MOST: usize = 500;
 /// With so many, those that didn't simply succeed are unfolded.
 const FEW: usize = 40;
 

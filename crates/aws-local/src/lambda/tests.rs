@@ -9,7 +9,9 @@ use super::*;
 use crate::{AwsLocal, Options};
 
 async fn aws() -> AwsLocal {
-    let options = Options::in_memory(|| "2026-11-21T09:00:00Z".parse().expect("a time"));
+    let began: jiff::Timestamp = "2026-11-21T09:00:00Z".parse().expect("a time");
+    let since = tokio::time::Instant::now();
+    let options = Options::in_memory(move || began + since.elapsed());
     let aws = AwsLocal::start(options).await.expect("it starts");
     aws.register_function(
         "echo",
@@ -285,7 +287,7 @@ async fn a_web_address_is_a_function() {
 }
 
 /// What the API says of functions is what they are.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn functions_are_described_as_they_are() {
     let aws = aws().await;
     aws.register_command(

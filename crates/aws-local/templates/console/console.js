@@ -17,6 +17,11 @@ const came = new Map();
 function fold(it) {
   return it.id || `${it.parentElement.closest('[id]')?.id}/${it.querySelector('summary')?.textContent}`;
 }
+// What can have the focus, so that it is found again in another version.
+function nameOf(it) {
+  const within = it.matches('summary') ? it.parentElement : it.closest('details');
+  return [it.tagName, within && fold(within), it.getAttribute('href') ?? it.getAttribute('aria-label')].join(' ');
+}
 function remember(root) {
   for (const it of root.querySelectorAll('details')) came.set(fold(it), it.open);
 }
@@ -25,17 +30,12 @@ function replace(old, fresh) {
   for (const it of old.querySelectorAll('details')) if (it.open !== came.get(fold(it))) changed.set(fold(it), it.open);
   const focused = document.activeElement;
   const inside = old.contains(focused) && focused !== old;
-  const links = [...old.querySelectorAll('a, summary, button, [tabindex]')];
-  const place = inside ? links.indexOf(focused) : -1;
-  const selector = inside && focused.getAttribute('href');
+  const known = inside && nameOf(focused);
   old.replaceWith(fresh);
   remember(fresh);
   for (const it of fresh.querySelectorAll('details')) it.open = changed.get(fold(it)) ?? it.open;
-  if (inside) {
-    const same = selector && [...fresh.querySelectorAll('a')].find(it => it.getAttribute('href') === selector);
-    const again = same || [...fresh.querySelectorAll('a, summary, button, [tabindex]')][place];
-    if (again) again.focus({preventScroll: true});
-  }
+  const again = known && [...fresh.querySelectorAll('a, summary, button, [tabindex]')].find(it => nameOf(it) === known);
+  if (again) again.focus({preventScroll: true});
 }
 const served = new Map(parts(document).map(part => [part.dataset.part, content(part)]));
 

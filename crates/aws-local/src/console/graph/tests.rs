@@ -29,8 +29,8 @@ fn a_machine_of_two_hundred_states_is_drawn_whole() {
             && place.y + place.height < drawing.size.1 + 0.1
     };
     assert!(drawing.nodes.iter().all(|node| inside(&node.place)));
-    // Each way out is there: 50 rules, 50 defaults, 50 catches, 99 others, the begin and the end.
-    assert_eq!(drawing.edges.len(), 251, "{:?}", drawing.size);
+    // Each way out is there: 50 rules, 50 defaults, 50 catches, 149 others, the begin and the end.
+    assert_eq!(drawing.edges.len(), 301, "{:?}", drawing.size);
     let graph = coloured(&drawing, "large".to_owned(), &[], &HashMap::new())
         .render()
         .expect("SVG");

@@ -418,7 +418,7 @@ async fn more_events_than_fit_a_page_are_paged() {
     .await;
     let (_, page) = get(&aws, "/executions/many/run").await;
     assert!(
-        page.contains("?events=5001#events") && page.contains("The last 1000 steps; 501 earlier"),
+        page.contains("?events=5001#events") && page.contains("The last 500 steps; 1001 earlier"),
         "{page}"
     );
     let (_, page) = get(&aws, "/executions/many/run?events=5001").await;
