@@ -65,11 +65,11 @@ class Demo:
 
     COMMAND = "demo"
 
-    def __init__(self, *options: str, port: str = "0", aws_port: str = "0"):
+    def __init__(self, *options: str, port: str = "0", aws_port: str = "0", **variables: str):
         self.process = subprocess.Popen(
             [BINARY, self.COMMAND, "--port", port, "--aws-port", aws_port, *options],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env={**os.environ, "NO_COLOR": "1"},
+            env={**os.environ, "NO_COLOR": "1"} | variables,
         )
         self.lines: list[str] = []
         self.errors: list[str] = []

@@ -39,7 +39,7 @@ def chapters() -> dict[str, list[Step]]:
             if match["comment"]:
                 steps.append(Step("comment", match["comment"]))
             elif match["kind"]:
-                saved = re.findall(r"[Ss]ave (?:it )?as `([^`]+)`", prose)
+                saved = re.findall(r"[Ss]ave (?:it )?as\s`([^`]+)`", prose)
                 steps.append(Step(match["kind"], match["block"], saved[-1] if saved else None))
                 prose = ""
             else:

@@ -15,7 +15,7 @@ use crate::domain::keys::MasterKey;
 use crate::flow::{Clock, Flow, Random};
 use crate::web::intake::{Function, direct_invoke};
 use aws_config::SdkConfig;
-use aws_local::{AwsLocal, FunctionError, Options, TravelClock};
+use aws_local::{ApprovalsOf, AwsLocal, FunctionError, Options, TravelClock};
 use kept::Keys;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -44,6 +44,8 @@ pub struct Embedded {
     pub clock: Clock,
     /// A key for the operators' commands, with every scope.
     pub api_key: PlainKey,
+    /// Whom executions wait for.
+    pub approvals: ApprovalsOf,
     stop: watch::Sender<bool>,
     servers: Vec<JoinHandle<std::io::Result<()>>>,
 }
@@ -94,12 +96,13 @@ impl Embedded {
         let keys = Keys::load(start.data.as_deref(), &random)?;
         let now = clock.clone();
         let service = Arc::new(OnceLock::new());
+        let approvals = approvals(Arc::clone(&service));
         let options = Options {
             data: start.data.map(|folder| folder.join("aws")),
             clock: Arc::new(move || now.now()),
             randomness: Arc::new(fill_random),
             http_tasks: start.settings.http_tasks.clone(),
-            approvals: Some(approvals(Arc::clone(&service))),
+            approvals: Some(Arc::clone(&approvals)),
         };
         let aws = AwsLocal::start(options)
             .await
@@ -134,6 +137,7 @@ impl Embedded {
                 endpoint,
                 clock,
                 api_key: api,
+                approvals,
                 stop: watch::Sender::new(false),
                 servers: Vec::new(),
             },

@@ -10,8 +10,10 @@ mod demo;
 #[cfg(feature = "local")]
 pub mod embedded;
 mod keys;
+mod lint;
 #[cfg(feature = "local")]
 mod local;
+mod new;
 mod operate;
 mod pending;
 mod serve;
@@ -68,6 +70,11 @@ enum Command {
     Resend(operate::Resend),
     /// Take up a parked callback again, after its cause is mended
     Retry(operate::Retry),
+    /// Find what goes wrong with the waiting states of state machines
+    Lint(lint::Lint),
+    /// Write a waiting state
+    #[command(subcommand)]
+    New(new::New),
     /// Start a workflow, once for each key of yours
     Start(start::Start),
     /// Make keys
@@ -89,6 +96,11 @@ impl Failure {
             message: message.into(),
             status: 2,
         }
+    }
+
+    /// Something that didn't work out, and that has been told.
+    pub(crate) fn told() -> Self {
+        Self::failed("")
     }
 
     /// Something that didn't work out.
@@ -127,6 +139,8 @@ impl Cli {
                 Command::Complete(complete) => Box::pin(complete.run()).await,
                 Command::Resend(resend) => Box::pin(resend.run()).await,
                 Command::Retry(retry) => Box::pin(retry.run()).await,
+                Command::Lint(lint) => lint.run(),
+                Command::New(new) => new.run(),
                 Command::Start(start) => Box::pin(start.run()).await,
                 Command::Keys(keys) => keys.run(),
             }
@@ -134,7 +148,9 @@ impl Cli {
         match done {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) => {
-                terminal::complain(&failure.message);
+                if !failure.message.is_empty() {
+                    terminal::complain(&failure.message);
+                }
                 ExitCode::from(failure.status)
             }
         }

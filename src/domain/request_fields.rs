@@ -202,13 +202,25 @@ impl<'a> Fields<'a> {
             } else {
                 self.path("(unknown)")
             };
-            self.problems.push(Problem {
-                field,
-                message: "is not a field of a request; remove it, or put it under metadata".into(),
-            });
+            let near = plain.then(|| nearest(key, &self.known)).flatten();
+            let message = match near {
+                Some(near) => format!("is not a field of a request; did you mean {near}?"),
+                None => "is not a field of a request; remove it, or put it under metadata".into(),
+            };
+            self.problems.push(Problem { field, message });
         }
         self.problems
     }
+}
+
+/// The one of `known` that was probably meant.
+pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let likeness = |name: &str| strsim::jaro_winkler(name, word);
+    let best = known
+        .iter()
+        .copied()
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    (likeness(best) > 0.85).then_some(best)
 }
 
 /// Checks a text on one line; gives it trimmed.

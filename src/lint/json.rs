@@ -55,6 +55,11 @@ impl Node {
         self.fields().iter().rev().find(|field| field.name == name)
     }
 
+    /// The value of the object's field of this name.
+    pub(crate) fn get(&self, name: &str) -> Option<&Node> {
+        self.field(name).map(|field| &field.value)
+    }
+
     /// The object's fields in their order; none where it is no object.
     pub(crate) fn fields(&self) -> &[Field] {
         match &self.kind {
@@ -71,20 +76,38 @@ impl Node {
         }
     }
 
-    #[cfg(test)]
-    /// The value without its places; `substitute` says what stands for a `${Name}` without quotes.
-    pub(crate) fn value(&self, substitute: &impl Fn(&str) -> Value) -> Value {
+    /// The text, where it is one.
+    pub(crate) fn text(&self) -> Option<&str> {
         match &self.kind {
-            Kind::Null => Value::Null,
+            Kind::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The number, where it is one.
+    pub(crate) fn number(&self) -> Option<f64> {
+        match &self.kind {
+            Kind::Number(number) => number.as_f64(),
+            _ => None,
+        }
+    }
+
+    /// The value without its places. `instead` is asked first, with the name of the field that the value stands in, of
+    /// its own or of the list around it.
+    pub(crate) fn value(&self, name: &str, instead: &mut dyn FnMut(&str, &Self) -> Option<Value>) -> Value {
+        if let Some(value) = instead(name, self) {
+            return value;
+        }
+        match &self.kind {
+            Kind::Null | Kind::Substitution(_) => Value::Null,
             Kind::Bool(flag) => Value::Bool(*flag),
             Kind::Number(number) => Value::Number(number.clone()),
             Kind::Text(text) => Value::String(text.clone()),
-            Kind::List(entries) => entries.iter().map(|entry| entry.value(substitute)).collect(),
+            Kind::List(entries) => entries.iter().map(|entry| entry.value(name, instead)).collect(),
             Kind::Object(fields) => fields
                 .iter()
-                .map(|field| (field.name.clone(), field.value.value(substitute)))
+                .map(|field| (field.name.clone(), field.value.value(&field.name, instead)))
                 .collect(),
-            Kind::Substitution(written) => substitute(written),
         }
     }
 }

@@ -129,6 +129,15 @@ impl<'t> Document<'t> {
         }
     }
 
+    /// A line without its break; lines count from 1.
+    pub(crate) fn line(&self, line: usize) -> &'t str {
+        let start = line.checked_sub(1).and_then(|n| self.lines.get(n));
+        let rest = start
+            .and_then(|&start| self.text.get(start..))
+            .unwrap_or_default();
+        rest.lines().next().unwrap_or_default()
+    }
+
     /// The span of what stands at a location: of a field its name, else the value.
     pub(crate) fn locate(&self, location: &str) -> Range<usize> {
         self.walk(location).1

@@ -97,7 +97,9 @@ def test_the_page_keeps_up_with_its_execution(browse, demo, approval):
 
     # What was unfolded and has the focus stays so.
     page.get_by_text("Events").click()
-    succeeded = page.locator(".steps > li > details:not([open])").first.get_attribute("id")
+    # Alice has signed, and her step folds up.
+    expect(page.locator(".steps > li > details:not([open])")).to_have_count(1, timeout=20_000)
+    succeeded = page.locator(".steps > li > details:not([open])").get_attribute("id")
     page.locator(f"#{succeeded} > summary").click()
     page.evaluate("window.untouched = true")
     assert answer(approval.link, "approve").status == 200

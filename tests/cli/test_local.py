@@ -1,6 +1,7 @@
 """`countersign local`: an author's folder of workflows, loaded, changed, broken, killed, and told of on the terminal."""
 
 import fcntl
+import http.server
 import json
 import os
 import pty
@@ -9,6 +10,7 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 from pathlib import Path
 
 import pytest
@@ -37,7 +39,9 @@ def test_a_folder_of_workflows_runs_and_its_progress_is_told(tmp_path):
         execution = local.start("release", {"document": "7"})
         local.find(r"(?m)^\S+  release [0-9a-f]{8} +Ask Bob$")
         local.find(r"(?m)^\S+  release [0-9a-f]{8} +Ask Bob: waits for an answer to its token$")
-        # Bob's address is in no file: the folder works without one.
+        local.find(r"(?m)^\S+  release [0-9a-f]{8} +Bob is asked: Approve document 7$")
+        # Alone on its line, to be clicked: what Bob's mail says, whose address is in no file.
+        assert re.search(rf"(?m)^ +{re.escape(local.link_about('7'))}$", local.output)
         assert answer(local.link_about("7"), "reject", "Not yet.").status == 200
         assert local.ended(execution)["error"] == "Approval.Rejected"
         local.find(r"(?m)^\S+  release [0-9a-f]{8} +Ask Bob: Approval.Rejected: Not yet\.$")
@@ -51,6 +55,9 @@ def test_what_is_printed_can_be_pasted(tmp_path):
     save(tmp_path, "release", ASK_BOB)
     with Local(tmp_path) as local:
         variables = local.variables
+        for page in ("Executions", "Mailbox"):
+            address = local.find(rf"(?m)^{page} +(http://\S+)$").group(1)
+            assert fetch(address, headers={"accept": "text/html"}).status == 200
         assert variables["AWS_ENDPOINT_URL"] == local.aws and variables["COUNTERSIGN_URL"] == local.pages
         start = "stepfunctions start-execution --query executionArn --output text --input {\"document\":\"8\"}"
         started = program("aws", *start.split(), "--state-machine-arn", local.arn("release"), **variables)
@@ -313,3 +320,64 @@ def test_a_taken_port_is_named(tmp_path):
             done = program(BINARY, "local", "--workflows", str(tmp_path), *[word for pair in ports.items() for word in pair])
             assert done.returncode == 2
             assert f"127.0.0.1:{port}" in done.stderr and option in done.stderr
+
+
+RUNTIME = """
+import json, os, urllib.request
+GREETING = "Hello"
+invocation = f"http://{os.environ['AWS_LAMBDA_RUNTIME_API']}/2018-06-01/runtime/invocation"
+while True:
+    with urllib.request.urlopen(f"{invocation}/next") as told:
+        event, request = json.load(told), told.headers["Lambda-Runtime-Aws-Request-Id"]
+    print("greets", event["name"], flush=True)
+    answer = {"text": f"{GREETING}, {event['name']}", "mark": os.environ.get("MARK"), "endpoint": os.environ["AWS_ENDPOINT_URL"]}
+    urllib.request.urlopen(urllib.request.Request(f"{invocation}/{request}/response", data=json.dumps(answer).encode()))
+"""
+GREETS = {"StartAt": "Greet", "States": {"Greet": {
+    "Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:greet", "End": True}}}
+
+
+def test_functions_are_the_authors_programs_and_start_afresh_when_their_code_changes(tmp_path):
+    save(tmp_path, "greets", GREETS)
+    code, config = tmp_path / "code", tmp_path / "countersign.toml"
+    code.mkdir()
+    (code / "greet.py").write_text(RUNTIME)
+    function = f'[functions.greet]\ncommand = ["{sys.executable}", "greet.py"]\ndirectory = "code"\ntimeout_seconds = 20\n'
+    config.write_text(function)
+    with Local(tmp_path).ready() as local:
+        local.find(r"(?m)^Functions +greet$")
+        told = local.run("greets", {"name": "Ann"})
+        assert told == {"text": "Hello, Ann", "mark": None, "endpoint": local.aws}
+        local.find(r"(?m)^\S+  \[greet\] +greets Ann$")
+        (code / "greet.py").write_text(RUNTIME.replace("Hello", "Good morning"))
+        local.find(r"(?m)^greet  is started afresh: its code has changed$")
+        assert local.run("greets", {"name": "Ann"})["text"] == "Good morning, Ann"
+        config.write_text(function + 'environment = { MARK = "x" }\n')
+        wait_until("the variable is there", lambda: local.run("greets", {"name": "Ann"})["mark"] == "x")
+        config.write_text("")
+        local.find(r"(?s)is read again.*is read again")
+        assert local.ended(local.start("greets"))["error"] == "Lambda.ResourceNotFoundException"
+
+
+def test_a_function_may_be_an_address(tmp_path):
+    class Answers(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            event = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            body = json.dumps({"text": f"From afar, {event['name']}"}).encode()
+            self.send_response(200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    save(tmp_path, "greets", GREETS)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        (tmp_path / "countersign.toml").write_text(
+            f'[functions.greet]\nurl = "http://127.0.0.1:{server.server_port}/greet"\n'
+        )
+        with Local(tmp_path).ready() as local:
+            assert local.run("greets", {"name": "Ann"}) == {"text": "From afar, Ann"}
+        server.shutdown()

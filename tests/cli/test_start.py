@@ -5,8 +5,9 @@ import subprocess
 import threading
 
 import pytest
-from demo import BINARY, PATIENCE, fetch
-from serve import Serve, create_table, environment, new_key
+from demo import BINARY, PATIENCE, fetch, wait_until
+from local import Local, save
+from serve import Serve, create_table, environment, free_port, new_key
 
 INPUT = '{"dataId": 1}'
 # What only a program that keeps the text as it is hands on: blanks, the order of fields, all the digits.
@@ -77,6 +78,19 @@ def test_waiting_prints_the_output_and_its_status_says_how_it_ended(serve, machi
     assert "the execution ended FAILED: ErrorA: Invalid response." in failed.stderr
     shown = serve.run("start", "fail", "--wait", "--json")
     assert (shown.returncode, json.loads(shown.stdout)["error"]) == (1, "ErrorA")
+
+
+def test_waiting_outlives_a_restart_of_the_service(tmp_path):
+    save(tmp_path, "slow", {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 3, "End": True}}})
+    ports = {"port": str(free_port()), "aws_port": str(free_port())}
+    with Local(tmp_path, "--data", str(tmp_path / "data"), **ports) as first:
+        command = [BINARY, "start", "slow", "--input", INPUT, "--wait"]
+        given = {name: value for name, value in first.variables.items() if name.startswith("COUNTERSIGN_")}
+        waiting = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment(**given))
+        wait_until("it has begun", lambda: executions(first, first.arn("slow")))
+    with Local(tmp_path, "--data", str(tmp_path / "data"), **ports):
+        assert waiting.communicate(timeout=PATIENCE)[0] == '{"dataId":1}\n'
+        assert waiting.returncode == 0
 
 
 def test_a_key_starts_once(demo, serve, machines):

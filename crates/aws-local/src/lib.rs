@@ -13,7 +13,8 @@
 //!
 //! With a data folder, everything outlives the process, also when it is killed: [`AwsLocal::start`] opens what
 //! is there, the caller registers the Lambda functions, and [`AwsLocal::resume`] lets unfinished executions go
-//! on. Asynchronous invocations and the functions themselves live in the process alone.
+//! on. Asynchronous invocations and the functions themselves live in the process alone; so do the processes of
+//! functions that are programs, which go with it.
 //!
 //! Time: all waiting is tokio's, and the time of day comes from [`Options::clock`] alone, so that under a
 //! paused tokio clock everything moves with it. What lives in memory is worked on inline, what lives in
@@ -45,6 +46,7 @@ mod flush;
 mod happening;
 mod lambda;
 mod mailbox;
+mod options;
 mod outgoing;
 mod s3;
 mod server;
@@ -58,8 +60,6 @@ mod tasks;
 mod testing;
 mod travel;
 
-use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -72,6 +72,7 @@ pub use lambda::{
     UrlFunction, function,
 };
 pub use mailbox::{Attachment, Mail};
+pub use options::{ApprovalsOf, Options, PendingApproval, StartError};
 pub use source::{Clock, Randomness};
 pub use travel::{Due, Outside, Skip, SkipError, Skipped, TravelClock, Waited};
 
@@ -99,80 +100,6 @@ pub const REGION: &str = "us-east-1";
 /// definition written for a real account works as it is.
 pub const ACCOUNT: &str = "123456789012";
 
-/// What the stand-ins are started with.
-#[derive(Clone)]
-pub struct Options {
-    /// The folder for `dynamodb.sqlite`, `events.sqlite`, `mail.sqlite`, `objects.sqlite`, `outputs.sqlite`,
-    /// `queues.sqlite` and `states.sqlite`; made when it is missing. Without one everything is in memory.
-    pub data: Option<PathBuf>,
-    /// The time of day. Should follow tokio's clock, for timers wait on that.
-    pub clock: Clock,
-    /// Fills a buffer with random bytes, for identifiers and task tokens.
-    pub randomness: Randomness,
-    /// Where HTTP tasks (`arn:aws:states:::http:invoke`) may go: hosts, each with a port or without
-    /// (`localhost:3000`, `127.0.0.1`). Nowhere else; without any, nowhere at all.
-    pub http_tasks: Vec<String>,
-    /// What people are asked on behalf of an execution, for its page. Called with the execution's ARN each time that
-    /// the page of one that runs is shown.
-    pub approvals: Option<ApprovalsOf>,
-}
-
-/// Tells what people are asked on behalf of the execution with this ARN, and who hasn't answered yet.
-pub type ApprovalsOf =
-    Arc<dyn Fn(String) -> Pin<Box<dyn Future<Output = Vec<PendingApproval>> + Send>> + Send + Sync>;
-
-/// Something that people are asked while an execution waits.
-#[derive(Clone, PartialEq, Eq)]
-pub struct PendingApproval {
-    /// What they are asked: `Sign document 3`.
-    pub title: String,
-    /// How it stands, in a word; may be empty.
-    pub status: String,
-    /// Who hasn't answered, each with the address of the page to do so on.
-    pub waiting_for: Vec<(String, String)>,
-}
-
-/// The addresses let whoever has them answer, so they are left out.
-impl std::fmt::Debug for PendingApproval {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PendingApproval")
-            .field("title", &self.title)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Options {
-    /// Everything in memory, with identifiers that count up from one: for tests and examples.
-    pub fn in_memory(clock: impl Fn() -> jiff::Timestamp + Send + Sync + 'static) -> Options {
-        Options {
-            data: None,
-            clock: Arc::new(clock),
-            randomness: source::counting(),
-            http_tasks: Vec::new(),
-            approvals: None,
-        }
-    }
-}
-
-/// Why the stand-ins could not be started.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The folder for the data can't be made or written to.
-    #[error("the folder for the embedded AWS's data can't be used: {0}")]
-    Folder(#[from] std::io::Error),
-    /// Another process works in the folder, and hasn't left it within five seconds.
-    #[error("the folder for the embedded AWS's data is in use by another process")]
-    InUse,
-    /// A database file can't be opened: it is damaged, or not a database of ours.
-    #[error("{file} can't be opened: {reason}")]
-    Database {
-        /// The file's name in the data folder, or `memory`.
-        file: &'static str,
-        /// What the database said.
-        reason: String,
-    },
-}
-
 /// The embedded AWS. Clones are the same one; it ends with [`AwsLocal::stop`], or, as if killed, when the
 /// last clone is dropped or [`AwsLocal::kill`] is called.
 #[derive(Clone)]
@@ -187,7 +114,7 @@ pub struct Activity {
     pub running_executions: usize,
     /// When the next timer of an execution fires: a time-out, a Wait, a retry.
     pub next_timer: Option<jiff::Timestamp>,
-    /// Function invocations that haven't ended, and asynchronous ones that wait for another try.
+    /// Function invocations that haven't ended or wait for their turn, and asynchronous ones that wait for another try.
     pub invocations: usize,
 }
 

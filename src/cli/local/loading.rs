@@ -109,6 +109,13 @@ impl Loader {
                 ));
             }
         }
+        for name in &changes.code {
+            self.functions.renew(&embedded.aws, name);
+            say(&format!(
+                "{}  is started afresh: its code has changed",
+                styled(STRONG, name)
+            ));
+        }
         let again = changes.config && self.read_again(embedded).await;
         let written = if again {
             self.watched.definitions()
@@ -160,11 +167,11 @@ impl Loader {
 
     /// Makes what workflows stand on.
     async fn make(&mut self, embedded: &Embedded) {
-        let mut problems = resources::make(embedded, &self.config).await;
-        problems.extend(self.functions.register(&embedded.aws, &self.config.functions));
-        for problem in problems {
+        for problem in resources::make(embedded, &self.config).await {
             complain(&problem);
         }
+        self.functions.register(&embedded.aws, &self.config.functions);
+        self.watched.watch_code(self.functions.code());
     }
 
     /// Loads one definition; tells what is wrong with it.

@@ -1,6 +1,8 @@
 //! `countersign local`: AWS in a box, with an author's own workflows and functions. Loads a folder of definitions, loads
 //! them again when they change, and tells on the terminal how executions move, until Ctrl-C.
 
+mod asked;
+mod code;
 mod functions;
 mod loading;
 mod progress;
@@ -71,7 +73,8 @@ impl Local {
         self.introduce(prepared.embedded());
         let progress = (!self.quiet).then(|| {
             let listener = prepared.embedded().aws.subscribe();
-            tokio::spawn(progress::tell(listener, loader.time_zone()))
+            let approvals = std::sync::Arc::clone(&prepared.embedded().approvals);
+            tokio::spawn(progress::tell(listener, loader.time_zone(), approvals))
         });
         loader.load_all(prepared.embedded()).await;
         let embedded = prepared.run().await?;
@@ -97,6 +100,10 @@ impl Local {
         say(&format!("Pages       {}", styled(STRONG, pages)));
         say(&format!("AWS         {}", styled(STRONG, endpoint)));
         say(&format!(
+            "Executions  {}",
+            styled(STRONG, format!("{endpoint}/executions"))
+        ));
+        say(&format!(
             "Mailbox     {}",
             styled(STRONG, format!("{endpoint}/mailbox"))
         ));
@@ -120,7 +127,7 @@ impl Local {
         say("export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local");
         say(&styled(
             FAINT,
-            "For countersign pending, show, complete and the others:",
+            "For countersign start, pending, show, complete and the others:",
         ));
         say(&format!(
             "export COUNTERSIGN_URL={pages} COUNTERSIGN_API_KEY={}",

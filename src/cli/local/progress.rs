@@ -2,15 +2,17 @@
 //! counted instead, and nothing waits for the terminal.
 
 use super::super::terminal::{BAD, FAINT, GOOD, STRONG, say, styled, width};
+use super::asked::Asked;
 use crate::domain::display_text::DisplayText;
 use anstyle::Style;
-use aws_local::{ExecutionEvent, Happening, PrintedLine};
+use aws_local::{ApprovalsOf, ExecutionEvent, Happening};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::time::Duration;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::Instant;
 
 /// So many lines may come at once, and so many a second after that.
@@ -21,9 +23,12 @@ const COUNTED_EVERY: Duration = Duration::from_secs(1);
 /// The longest line where nobody looks at a terminal.
 const LONGEST: usize = 400;
 
-/// Tells what `listener` hears, until nothing can happen any more.
-pub(super) async fn tell(mut listener: Receiver<Happening>, zone: TimeZone) {
+/// Tells what `listener` hears, and of whom `approvals` says that executions wait for them, until nothing can happen any
+/// more.
+pub(super) async fn tell(mut listener: Receiver<Happening>, zone: TimeZone, approvals: ApprovalsOf) {
+    let (sender, mut further) = unbounded_channel();
     let (mut teller, mut pace) = (Teller::new(zone), Pace::new(Instant::now()));
+    teller.asked = Some(Asked::new(approvals, sender));
     let mut counting = tokio::time::interval(COUNTED_EVERY);
     counting.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -34,6 +39,7 @@ pub(super) async fn tell(mut listener: Receiver<Happening>, zone: TimeZone) {
                 Err(RecvError::Lagged(missed)) => pace.left_out.events += missed,
                 Err(RecvError::Closed) => return,
             },
+            Some(line) = further.recv() => lines.push(line),
             _ = counting.tick() => lines.extend(pace.counted()),
         }
         // Whatever else there is, in one go.
@@ -152,41 +158,48 @@ struct Teller {
     zone: TimeZone,
     /// The failure that was told last, so that the end of the execution needn't repeat it.
     told: Option<(String, Option<String>, Option<String>)>,
+    /// Who finds out whom an execution waits for.
+    asked: Option<Asked>,
 }
 
 impl Teller {
     fn new(zone: TimeZone) -> Self {
-        Self { zone, told: None }
+        Self {
+            zone,
+            told: None,
+            asked: None,
+        }
     }
 
     fn line(&mut self, happening: &Happening) -> Option<String> {
-        let event = match happening {
-            Happening::Event(event) => event,
-            Happening::Printed(line) => return Some(self.printed(line)),
+        let (at, who, style, text) = match happening {
+            Happening::Event(event) => {
+                let (style, text) = self.said(event)?;
+                (
+                    event.at,
+                    who(&event.execution.machine, &event.execution.name),
+                    style,
+                    text,
+                )
+            }
+            Happening::Printed(line) => {
+                let name = format!("[{}]", line.function);
+                (line.at, format!("{name:<24}"), Style::new(), line.text.clone())
+            }
         };
-        let (style, text) = self.said(event)?;
-        let time = self.time(event.at);
-        let who = who(&event.execution.machine, &event.execution.name);
+        let time = self.time(at);
+        let head = format!("{}  {who}  ", styled(FAINT, &time));
+        if let (Some(asked), Happening::Event(event)) = (&self.asked, happening)
+            && waits_for_answer(event)
+        {
+            asked.look(event.execution.arn.clone(), head.clone());
+        }
         // The text alone may be long.
         let room = width().map_or(LONGEST, |width| {
             width.saturating_sub(time.len() + who.chars().count() + 4)
         });
         let text = DisplayText::new(&text).shortened(room.max(20));
-        Some(format!(
-            "{}  {who}  {}",
-            styled(FAINT, time),
-            styled(style, text.as_str())
-        ))
-    }
-
-    /// What a function printed.
-    fn printed(&self, line: &PrintedLine) -> String {
-        let time = self.time(line.at);
-        let room = width().map_or(LONGEST, |width| {
-            width.saturating_sub(time.len() + line.function.chars().count() + 6)
-        });
-        let text = DisplayText::new(&line.text).shortened(room.max(20));
-        styled(FAINT, format!("{time}  {} | {}", line.function, text.as_str()))
+        Some(format!("{head}{}", styled(style, text.as_str())))
     }
 
     /// What happened, if it is worth a line.
@@ -208,7 +221,9 @@ impl Teller {
                 format!("ABORTED after {}{}", lasted(event), self.reason(event)),
             ),
             // Where these lead is told by what comes next.
-            "ChoiceStateEntered" | "SucceedStateEntered" | "FailStateEntered" => return None,
+            "ChoiceStateEntered" | "FailStateEntered" | "SucceedStateEntered" | "WaitStateEntered" => {
+                return None;
+            }
             kind if kind.ends_with("StateEntered") => (STRONG, state.to_owned()),
             "ActivityScheduled" => {
                 let arn = event.resource.as_deref().unwrap_or_default();
@@ -218,9 +233,7 @@ impl Teller {
                     in_state(format!("waits for a worker of the activity {activity}")),
                 )
             }
-            "TaskSubmitted" if waits_for_token(event) => {
-                (plain, in_state("waits for an answer to its token".to_owned()))
-            }
+            _ if waits_for_answer(event) => (plain, in_state("waits for an answer to its token".to_owned())),
             "WaitBegun" => (plain, in_state(self.waits(event)?)),
             "RetryScheduled" => {
                 let pause = event.until?.duration_since(event.at);
@@ -263,9 +276,9 @@ impl Teller {
     }
 }
 
-fn waits_for_token(event: &ExecutionEvent) -> bool {
+fn waits_for_answer(event: &ExecutionEvent) -> bool {
     let resource = event.resource.as_deref();
-    resource.is_some_and(|resource| resource.ends_with(".waitForTaskToken"))
+    event.kind == "TaskSubmitted" && resource.is_some_and(|resource| resource.ends_with(".waitForTaskToken"))
 }
 
 /// Which execution: its machine, and so much of its name as tells it from others.

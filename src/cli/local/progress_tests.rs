@@ -80,6 +80,7 @@ fn each_line_says_when_who_and_what() {
         "TaskSucceeded",
         "TaskStateExited",
         "ChoiceStateEntered",
+        "WaitStateEntered",
     ] {
         assert_eq!(told(event(quiet)), None, "{quiet}");
     }

@@ -2,13 +2,16 @@
 //! operating system: that works in every folder, also over a network, and whatever an editor does to save a file. A
 //! change counts once it has lasted from one look to the next, so half a file isn't read.
 
+use super::code::{self, Code, Print};
 use super::workflows::machine_of;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_millis(250);
+/// At every how manieth look it looks at functions' code as well, which may be many files.
+const CODE_AT: u32 = 4;
 
 /// The files that count, and how they stood.
 pub(super) struct Watched {
@@ -18,6 +21,9 @@ pub(super) struct Watched {
     known: Files,
     /// As it was at the last look.
     seen: Files,
+    code: BTreeMap<String, Code>,
+    prints: BTreeMap<String, Print>,
+    looks: u32,
 }
 
 type Files = BTreeMap<PathBuf, Stamp>;
@@ -38,6 +44,8 @@ pub(super) struct Changes {
     pub(super) written: Vec<PathBuf>,
     /// Definitions that are gone.
     pub(super) removed: Vec<PathBuf>,
+    /// Functions whose code has changed.
+    pub(super) code: BTreeSet<String>,
 }
 
 impl Watched {
@@ -49,6 +57,9 @@ impl Watched {
             config: config.to_owned(),
             seen: known.clone(),
             known,
+            code: BTreeMap::new(),
+            prints: BTreeMap::new(),
+            looks: 0,
         })
     }
 
@@ -56,6 +67,12 @@ impl Watched {
     pub(super) fn definitions(&self) -> Vec<PathBuf> {
         let paths = self.known.keys().filter(|path| **path != self.config);
         paths.cloned().collect()
+    }
+
+    /// Looks at the code of these functions from now on.
+    pub(super) fn watch_code(&mut self, code: BTreeMap<String, Code>) {
+        self.prints = code::look(&code);
+        self.code = code;
     }
 
     /// Waits until something has changed. Nothing is lost when it is given up in between.
@@ -70,6 +87,21 @@ impl Watched {
             self.seen = now;
             if lasting && self.seen != self.known {
                 return self.take();
+            }
+            self.looks = self.looks.wrapping_add(1);
+            if self.looks.is_multiple_of(CODE_AT) && !self.code.is_empty() {
+                let code = self.code.clone();
+                let Ok(prints) = tokio::task::spawn_blocking(move || code::look(&code)).await else {
+                    continue;
+                };
+                let changed = code::changed(&self.prints, &prints);
+                self.prints = prints;
+                if !changed.is_empty() {
+                    return Changes {
+                        code: changed,
+                        ..Changes::default()
+                    };
+                }
             }
         }
     }
@@ -87,6 +119,7 @@ impl Watched {
                 .cloned()
                 .collect(),
             removed: removed.filter(|path| !now.contains_key(*path)).cloned().collect(),
+            code: BTreeSet::new(),
         }
     }
 }
@@ -140,6 +173,7 @@ mod tests {
             config: true,
             written: vec![path("a.asl.json"), path("c.asl.json")],
             removed: vec![path("b.asl.json")],
+            code: BTreeSet::new(),
         };
         assert_eq!(watched.changed().await, expected);
 

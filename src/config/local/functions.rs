@@ -124,14 +124,12 @@ impl Reader<'_> {
                 })
             }
             [_, Some(url), _] => {
-                let fits = |url: &http::Uri| {
-                    matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some()
-                };
+                let fits = |url: &http::Uri| url.scheme_str() == Some("http") && url.host().is_some();
                 let url = url.as_str().filter(|url| url.parse().is_ok_and(|url| fits(&url)));
                 if url.is_none() {
                     self.problem(
                         format!("{path}.url"),
-                        "must be an address, such as \"http://127.0.0.1:3000/\"",
+                        "must be an address without TLS, such as \"http://127.0.0.1:3000/\"",
                     );
                 }
                 Some(Function::Url {

@@ -18,7 +18,7 @@ use super::{field, missing, page, query};
 use crate::error::AwsError;
 use crate::mailbox::pages::typed;
 use crate::step_functions::overview::Seen;
-use crate::{Inner, PendingApproval};
+use crate::{Inner, Output, PendingApproval};
 
 #[derive(Template)]
 #[template(path = "console/execution.html")]
@@ -86,13 +86,14 @@ pub(super) async fn show(
         .and_then(|first| first.parse().ok())
         .unwrap_or(0);
     let now = inner.step_functions.now();
+    let outputs = inner.lambda.outputs(&seen.record.arn).await;
     let drawing = match &seen.outline {
         Some(outline) => Some(inner.drawings.of(&seen.drawn, outline).await),
         None => None,
     };
     Ok(page(
         StatusCode::OK,
-        &fill(&seen, drawing.as_deref(), approvals, first, now),
+        &fill(&seen, drawing.as_deref(), approvals, &outputs, first, now),
     ))
 }
 
@@ -100,6 +101,7 @@ fn fill(
     seen: &Seen,
     drawing: Option<&Drawing>,
     approvals: Vec<PendingApproval>,
+    outputs: &[Output],
     first: u64,
     now: Timestamp,
 ) -> ShowPage {
@@ -120,7 +122,7 @@ fn fill(
         .unwrap_or_default();
     let cause = end.and_then(|end| end.cause.as_deref());
     let cause = cause.map(|cause| room.show_text(cause, format!("{address}/events/{last_event}.json")));
-    let (steps, hidden) = steps(&visits.all, &address, record.started, now, &mut room);
+    let (steps, hidden) = steps(&visits.all, outputs, &address, record.started, now, &mut room);
     let (events, more_events) = events::rows(&seen.entries, &visits, first);
     let runs: HashMap<&str, (usize, usize)> = seen.runs.iter().rev().map(progress).collect();
     let status = status_of(&record.status);

@@ -1,14 +1,17 @@
 //! The steps: each visit to a state with what went in, what came out and what went wrong.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 
 use super::graph::standing;
 use super::values::{Room, Shown, visible};
 use super::visits::{Standing, Visit};
 use super::words::{moment, span};
+use crate::Output;
 
 /// How many stand on a page: the last ones.
-const MOST: usize = 1_000;
+const MOST: usize = 500;
 /// With so many, those that didn't simply succeed are unfolded.
 const FEW: usize = 40;
 
@@ -33,12 +36,15 @@ pub(super) struct Step {
     pub(super) resource: Option<String>,
     pub(super) error: Option<String>,
     pub(super) values: Vec<(&'static str, Shown)>,
+    /// What its function printed.
+    pub(super) printed: Option<Shown>,
     pub(super) open: bool,
 }
 
 /// The steps to be shown, and how many earlier ones are not.
 pub(super) fn steps(
     visits: &[Visit<'_>],
+    outputs: &[Output],
     address: &str,
     began: Timestamp,
     now: Timestamp,
@@ -46,10 +52,11 @@ pub(super) fn steps(
 ) -> (Vec<Step>, usize) {
     let hidden = visits.len().saturating_sub(MOST);
     let few = visits.len() <= FEW;
-    let shown = visits.iter().skip(hidden);
     let mut steps: Vec<Step> = Vec::with_capacity(visits.len().min(MOST));
-    for visit in shown {
+    let printed = printed(visits, outputs);
+    for (number, visit) in visits.iter().enumerate().skip(hidden) {
         let mut step = step(visit, address, began, now, room);
+        step.printed = printed.get(&number).map(|text| room.show_plain(text));
         step.open = few && visit.standing != Standing::Succeeded;
         steps.push(step);
     }
@@ -89,8 +96,31 @@ fn step(visit: &Visit<'_>, address: &str, began: Timestamp, now: Timestamp, room
         resource: visit.resource.map(|resource| visible(&resource.to_string())),
         error: failure.and_then(|failure| failure.error.as_deref()).map(visible),
         values,
+        printed: None,
         open: false,
     }
+}
+
+/// What functions printed, by the number of the visit that called them: the last one to its state that had begun by
+/// then.
+fn printed(visits: &[Visit<'_>], outputs: &[Output]) -> HashMap<usize, String> {
+    let mut printed: HashMap<usize, String> = HashMap::new();
+    for output in outputs {
+        let called = |visit: &&Visit<'_>| Some(visit.name) == output.state.as_deref();
+        let begun = |visit: &Visit<'_>| called(&visit) && visit.started <= output.at;
+        let number = visits
+            .iter()
+            .rposition(begun)
+            .or_else(|| visits.iter().position(|visit| called(&visit)));
+        if let Some(number) = number {
+            let text = printed.entry(number).or_default();
+            text.push_str(&output.text);
+            if output.cut {
+                text.push_str("\n[it printed more than is kept]\n");
+            }
+        }
+    }
+    printed
 }
 
 fn waits(standing: Standing) -> Option<String> {

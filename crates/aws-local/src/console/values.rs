@@ -58,6 +58,23 @@ impl Room {
         }
     }
 
+    /// The same for text, of which the end is shown where it is long.
+    pub(super) fn show_plain(&mut self, text: &str) -> Shown {
+        let most = WHOLE.min(self.0);
+        let mut begin = text.len().saturating_sub(most);
+        while !text.is_char_boundary(begin) {
+            begin += 1;
+        }
+        self.0 -= text.len() - begin;
+        let shown = visible(text[begin..].trim_end());
+        Shown {
+            open: begin == 0 && shown.lines().count() <= OPEN_LINES,
+            text: if begin > 0 { format!("…{shown}") } else { shown },
+            cut: false,
+            whole: String::new(),
+        }
+    }
+
     /// The same for JSON text.
     pub(super) fn show_text(&mut self, text: &str, whole: String) -> Shown {
         let value = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));

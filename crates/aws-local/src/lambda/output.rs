@@ -324,3 +324,121 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(i64, Output)> {
     };
     Ok((row.get(0)?, output))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::folder;
+
+    fn source() -> Source {
+        Source {
+            clock: Arc::new(|| "2026-11-21T09:00:00Z".parse().expect("a time")),
+            randomness: crate::source::counting(),
+            waits: Arc::default(),
+        }
+    }
+
+    fn outputs(place: Place) -> Arc<Outputs> {
+        Arc::new(Outputs::open(place, source(), Arc::default()).expect("it opens"))
+    }
+
+    fn caller() -> Caller {
+        Caller {
+            execution_arn: "arn".to_owned(),
+            state: "S".to_owned(),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_kept_outlives_the_process() {
+        let folder = folder("outputs");
+        let place = Place::take(Some(folder.path())).await.expect("a folder");
+        let outputs_before = outputs(place.clone());
+        let mut first = outputs_before.record("f", "1", Some(&caller()));
+        first.print("one\n");
+        first.keep().await;
+        first.print("more, while it is still at it");
+        let mut second = outputs_before.record("g", "2", Some(&caller()));
+        second.print("two\n");
+        // Nothing is made of those that are silent, and of others' only what they themselves see.
+        drop(outputs_before.record("f", "3", Some(&caller())));
+        let mut other = outputs_before.record("f", "4", None);
+        other.print("of nobody\n");
+        other.keep().await;
+        let all = outputs_before.of("arn").await.expect("they can be read");
+        let texts = |all: &[Output]| all.iter().map(|output| output.text.clone()).collect::<Vec<_>>();
+        assert_eq!(texts(&all), ["one\nmore, while it is still at it", "two\n"]);
+        second.keep().await;
+        // As after a crash: the end of the first was not kept.
+        drop((first, second, other));
+        drop(outputs_before);
+
+        let outputs_after = outputs(place);
+        let all = outputs_after.of("arn").await.expect("they can be read");
+        assert_eq!(texts(&all), ["one\n", "two\n"]);
+        assert_eq!(
+            all[1],
+            Output {
+                at: "2026-11-21T09:00:00Z".parse().expect("a time"),
+                function: "g".to_owned(),
+                execution_arn: Some("arn".to_owned()),
+                state: Some("S".to_owned()),
+                request_id: "2".to_owned(),
+                text: "two\n".to_owned(),
+                cut: false,
+            }
+        );
+        let mut third = outputs_after.record("f", "5", Some(&caller()));
+        third.print("three");
+        third.keep().await;
+        let all = outputs_after.of("arn").await.expect("they can be read");
+        assert_eq!(texts(&all), ["one\n", "two\n", "three"]);
+    }
+
+    #[tokio::test]
+    async fn only_so_much_is_kept_of_one() {
+        let outputs = outputs(Place::Memory);
+        let mut record = outputs.record("f", "1", Some(&caller()));
+        // Two bytes each, after an odd one: the limit is inside a character.
+        record.print("a");
+        record.print(&"\u{e9}".repeat(OF_ONE / 2));
+        record.print("the end");
+        record.keep().await;
+        assert!(record.tail().ends_with("\u{e9}the end"));
+        assert!((TAIL - 1..=TAIL).contains(&record.tail().len()));
+        drop(record);
+        let all = outputs.of("arn").await.expect("they can be read");
+        assert!(all[0].cut);
+        assert_eq!(all[0].text.len(), OF_ONE - 1);
+    }
+
+    #[test]
+    fn the_oldest_are_forgotten() {
+        let left = |bytes: i64, invocations: i64| {
+            let connection = rusqlite::Connection::open_in_memory().expect("a database");
+            connection.execute_batch(SCHEMA).expect("tables");
+            let transaction = connection.unchecked_transaction().expect("a transaction");
+            for number in 1..=10 {
+                let output = Output {
+                    at: Timestamp::UNIX_EPOCH,
+                    function: "f".to_owned(),
+                    execution_arn: None,
+                    state: None,
+                    request_id: number.to_string(),
+                    text: "\u{e9}".repeat(5),
+                    cut: false,
+                };
+                insert(&transaction, number, &output).expect("it is written");
+            }
+            trim(&transaction, bytes, invocations).expect("it is trimmed");
+            let mut statement = transaction
+                .prepare("SELECT id FROM outputs ORDER BY id")
+                .expect("a statement");
+            let ids = statement.query_map([], |row| row.get(0)).expect("rows");
+            ids.collect::<Result<Vec<i64>, _>>().expect("numbers")
+        };
+        assert_eq!(left(35, 100), [8, 9, 10]);
+        assert_eq!(left(1000, 2), [9, 10]);
+        assert_eq!(left(1000, 100).len(), 10);
+    }
+}

@@ -91,7 +91,7 @@ pub struct Skipped {
 #[derive(Debug, thiserror::Error)]
 pub enum SkipError {
     /// It follows the real time, and that is that.
-    #[error("the clock here can't be moved: start `countersign local` with --time-travel")]
+    #[error("the clock here can't be moved: it was started without time travel (--time-travel)")]
     NotAllowed,
     /// What was asked for is past.
     #[error("the clock can't go back: it is {now} already")]

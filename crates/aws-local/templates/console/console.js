@@ -12,23 +12,30 @@ function parts(root) {
 function content(part) {
   return part.outerHTML.replace(/(data-since="-?\d+">)[^<]*/g, '$1').replace(/ open=""/g, '');
 }
+// Whether each fold is open as it came. Whoever changes that is left with it.
+const came = new Map();
+function fold(it) {
+  return it.id || `${it.parentElement.closest('[id]')?.id}/${it.querySelector('summary')?.textContent}`;
+}
+// What can have the focus, so that it is found again in another version.
+function nameOf(it) {
+  const within = it.matches('summary') ? it.parentElement : it.closest('details');
+  return [it.tagName, within && fold(within), it.getAttribute('href') ?? it.getAttribute('aria-label')].join(' ');
+}
+function remember(root) {
+  for (const it of root.querySelectorAll('details')) came.set(fold(it), it.open);
+}
 function replace(old, fresh) {
-  const opened = new Map([...old.querySelectorAll('details')].map((it, n) => [it.id || n, it.open]));
+  const changed = new Map();
+  for (const it of old.querySelectorAll('details')) if (it.open !== came.get(fold(it))) changed.set(fold(it), it.open);
   const focused = document.activeElement;
   const inside = old.contains(focused) && focused !== old;
-  const links = [...old.querySelectorAll('a, summary, button, [tabindex]')];
-  const place = inside ? links.indexOf(focused) : -1;
-  const selector = inside && focused.getAttribute('href');
-  [...fresh.querySelectorAll('details')].forEach((it, n) => {
-    const was = opened.get(it.id || n);
-    if (was !== undefined) it.open = was;
-  });
+  const known = inside && nameOf(focused);
   old.replaceWith(fresh);
-  if (inside) {
-    const same = selector && [...fresh.querySelectorAll('a')].find(it => it.getAttribute('href') === selector);
-    const again = same || [...fresh.querySelectorAll('a, summary, button, [tabindex]')][place];
-    if (again) again.focus({preventScroll: true});
-  }
+  remember(fresh);
+  for (const it of fresh.querySelectorAll('details')) it.open = changed.get(fold(it)) ?? it.open;
+  const again = known && [...fresh.querySelectorAll('a, summary, button, [tabindex]')].find(it => nameOf(it) === known);
+  if (again) again.focus({preventScroll: true});
 }
 const served = new Map(parts(document).map(part => [part.dataset.part, content(part)]));
 
@@ -98,36 +105,41 @@ function editor(area) {
   const form = area.form;
   const format = form.querySelector('button[value=format]');
   const last = form.querySelector('button[value=last]');
-  let begun = area.value, timer;
-  const check = () => {
-    let text = '';
-    try { JSON.parse(area.value || '{}'); } catch (error) { text = `The input is not JSON: ${place(error.message, area.value)}`; }
+  const begun = area.value;
+  let timer;
+  const say = text => {
     if (fault.textContent !== text) fault.textContent = text;
     area.setAttribute('aria-invalid', String(text !== ''));
-    return text === '';
   };
-  area.addEventListener('input', () => { clearTimeout(timer); timer = setTimeout(check, 400); });
+  const parsed = () => {
+    try { return [JSON.parse(area.value || '{}')]; } catch { return []; }
+  };
+  // Browsers don't all say where the mistake is; the form's own answer does.
+  const check = async () => {
+    const text = area.value;
+    if (parsed().length) return say('');
+    const asked = new FormData(form);
+    asked.set('do', 'format');
+    const answer = await fetch(form.action, {method: 'POST', body: new URLSearchParams(asked)});
+    const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+    if (area.value === text) say(page.getElementById('input-fault')?.textContent ?? '');
+  };
+  area.addEventListener('input', () => { clearTimeout(timer); timer = setTimeout(() => check().catch(() => {}), 400); });
   format.addEventListener('click', event => {
+    const [value] = parsed();
+    if (value === undefined) return;
     event.preventDefault();
-    if (check()) area.value = JSON.stringify(JSON.parse(area.value || '{}'), null, 2);
+    area.value = JSON.stringify(value, null, 2);
+    say('');
   });
   form.querySelector('select').addEventListener('change', () => { if (area.value === begun) form.requestSubmit(last); });
 }
-// Browsers say where in words of their own.
-function place(message, text) {
-  const at = /position (\d+)/.exec(message);
-  const there = /line (\d+) column (\d+)/.exec(message);
-  if (there) return `line ${there[1]}, column ${there[2]}`;
-  if (!at) return message;
-  const before = text.slice(0, Number(at[1])).split('\n');
-  return `line ${before.length}, column ${before.at(-1).length + 1}`;
-}
-
 // A graph that is larger than its place begins where something is going on, or went wrong.
 function centre() {
   const place = document.querySelector('.scroll');
   const graph = place?.querySelector('.graph');
-  const node = graph && ['.running', '.waiting', '.failed', '.succeeded'].map(it => graph.querySelector(`.node${it}`)).find(it => it);
+  // What is inside another comes after it.
+  const node = graph && ['waiting', 'running', 'failed'].map(it => [...graph.querySelectorAll(`.node.${it}`)].at(-1)).find(it => it);
   if (!node) return;
   const box = node.getBoundingClientRect(), frame = place.getBoundingClientRect();
   place.scrollLeft += box.left + box.width / 2 - frame.left - frame.width / 2;
@@ -135,6 +147,7 @@ function centre() {
 }
 
 setClock(document);
+remember(document);
 centre();
 reveal();
 addEventListener('hashchange', reveal);

@@ -10,6 +10,10 @@ use dagre::{EdgeLabel, LayoutOptions, NodeLabel, layout};
 /// Up to so many boxes are laid out in layers; beyond that its time grows too long, and they stand below one another.
 const MOST: usize = 300;
 
+/// So many layers may be passed by all lines together, each of which stands for a box that is laid out too; the longest
+/// lines run at the side instead.
+const LAYERS: usize = 800;
+
 /// Between neighbours in a layer, between lines there, and between layers.
 const BESIDE: f64 = 24.0;
 const LINES: f64 = 16.0;
@@ -44,14 +48,87 @@ pub(super) struct Line {
 
 /// Lays out boxes of these sizes.
 pub(super) fn lay_out(sizes: &[Point], links: &[Link]) -> Placed {
-    let mut placed = None;
-    if sizes.len() <= MOST {
-        // A bug over there must not take the page along.
-        placed = catch_unwind(AssertUnwindSafe(|| in_layers(sizes, links)))
-            .ok()
-            .flatten();
+    if sizes.len() > MOST {
+        return to_zero(in_a_column(sizes, links), sizes, links);
     }
-    to_zero(placed.unwrap_or_else(|| in_a_column(sizes, links)), sizes, links)
+    let short = short(sizes.len(), links);
+    let layered: Vec<Link> = links
+        .iter()
+        .zip(&short)
+        .filter(|(_, short)| **short)
+        .map(|(link, _)| *link)
+        .collect();
+    // A bug over there must not take the page along.
+    let placed = catch_unwind(AssertUnwindSafe(|| in_layers(sizes, &layered)));
+    let Some(mut placed) = placed.ok().flatten() else {
+        return to_zero(in_a_column(sizes, links), sizes, links);
+    };
+    let right = placed
+        .boxes
+        .iter()
+        .zip(sizes)
+        .map(|(place, size)| place.0 + size.0)
+        .fold(0.0, f64::max);
+    let mut lines = std::mem::take(&mut placed.lines).into_iter();
+    for (n, (link, short)) in links.iter().zip(short).enumerate() {
+        let line = if short { lines.next() } else { None };
+        placed
+            .lines
+            .push(line.unwrap_or_else(|| aside(&placed.boxes, sizes, right, n, *link)));
+    }
+    to_zero(placed, sizes, links)
+}
+
+/// Which links are laid out with the boxes: the shortest, as far as all of them together pass [`LAYERS`].
+fn short(boxes: usize, links: &[Link]) -> Vec<bool> {
+    let layers = layers(boxes, links);
+    let length = |link: &Link| layers[link.from].abs_diff(layers[link.to]);
+    let mut order: Vec<usize> = (0..links.len()).collect();
+    order.sort_by_key(|n| length(&links[*n]));
+    let (mut short, mut passed) = (vec![false; links.len()], 0);
+    for n in order {
+        passed += length(&links[n]);
+        short[n] = passed <= LAYERS;
+    }
+    short
+}
+
+/// The layer that each box will about be in: as far from the top as the longest way to it, not counting those that lead
+/// back.
+fn layers(boxes: usize, links: &[Link]) -> Vec<usize> {
+    let mut next = vec![Vec::new(); boxes];
+    let mut entered = vec![false; boxes];
+    for link in links.iter().filter(|link| link.from != link.to) {
+        next[link.from].push(link.to);
+        entered[link.to] = true;
+    }
+    // In the order in which a walk in depth leaves them, from behind, every link but those back leads on.
+    let (mut seen, mut left) = (vec![false; boxes], Vec::with_capacity(boxes));
+    let begin = (0..boxes).filter(|n| !entered[*n]).chain(0..boxes);
+    for first in begin {
+        let mut way = vec![(first, 0)];
+        while let Some((at, tried)) = way.pop() {
+            if tried == 0 && std::mem::replace(&mut seen[at], true) {
+                continue;
+            }
+            match next[at].get(tried) {
+                Some(to) => way.extend([(at, tried + 1), (*to, 0)]),
+                None => left.push(at),
+            }
+        }
+    }
+    left.reverse();
+    let mut place = vec![0; boxes];
+    for (n, at) in left.iter().enumerate() {
+        place[*at] = n;
+    }
+    let mut layers = vec![0; boxes];
+    for at in left {
+        for to in next[at].iter().filter(|to| place[**to] > place[at]) {
+            layers[*to] = layers[*to].max(layers[at] + 1);
+        }
+    }
+    layers
 }
 
 fn in_layers(sizes: &[Point], links: &[Link]) -> Option<Placed> {
@@ -128,27 +205,32 @@ fn in_a_column(sizes: &[Point], links: &[Link]) -> Placed {
         down += height + BELOW;
     }
     for (n, link) in links.iter().enumerate() {
-        let (from, to) = (link.from, link.to);
-        let (start, end) = (placed.boxes[from], placed.boxes[to]);
-        let points = if to == from + 1 {
-            vec![(widest / 2.0, start.1 + sizes[from].1), (widest / 2.0, end.1)]
-        } else {
-            #[expect(clippy::cast_precision_loss, reason = "a number below eight")]
-            let side = widest + BESIDE + LINES * (n % 8) as f64;
-            let (out, into) = (start.1 + sizes[from].1 / 2.0, end.1 + sizes[to].1 / 2.0);
-            vec![
-                (start.0 + sizes[from].0, out),
-                (side, out),
-                (side, into),
-                (end.0 + sizes[to].0, into),
-            ]
-        };
-        let middle = points.len() / 2;
-        let (one, other) = (points[middle - 1], points[middle]);
-        let label = (f64::midpoint(one.0, other.0), f64::midpoint(one.1, other.1));
-        placed.lines.push(Line { points, label });
+        if link.to != link.from + 1 {
+            let line = aside(&placed.boxes, sizes, widest, n, *link);
+            placed.lines.push(line);
+            continue;
+        }
+        let begin = placed.boxes[link.from].1 + sizes[link.from].1;
+        let end = placed.boxes[link.to].1;
+        let label = (widest / 2.0, f64::midpoint(begin, end));
+        placed.lines.push(Line {
+            points: vec![(widest / 2.0, begin), (widest / 2.0, end)],
+            label,
+        });
     }
     placed
+}
+
+/// A line from box to box that runs at the right of everything.
+fn aside(boxes: &[Point], sizes: &[Point], right: f64, n: usize, link: Link) -> Line {
+    #[expect(clippy::cast_precision_loss, reason = "a number below eight")]
+    let side = right + BESIDE + LINES * (n % 8) as f64;
+    let end = |of: usize| (boxes[of].0 + sizes[of].0, boxes[of].1 + sizes[of].1 / 2.0);
+    let (from, to) = (end(link.from), end(link.to));
+    Line {
+        points: vec![from, (side, from.1), (side, to.1), to],
+        label: (side + link.label.0 / 2.0, from.1),
+    }
 }
 
 /// Moves everything so that it begins at zero, and measures it.
@@ -232,8 +314,49 @@ mod tests {
                 .collect();
             let layered = in_layers(&sizes, &links).map(|placed| to_zero(placed, &sizes, &links));
             check(&sizes, &links, &layered.expect("it is laid out"));
+            check(&sizes, &links, &lay_out(&sizes, &links));
             check(&sizes, &links, &to_zero(in_a_column(&sizes, &links), &sizes, &links));
         }
+    }
+
+    #[test]
+    fn layers_follow_the_longest_way_and_not_the_ways_back() {
+        let link = |from, to| Link {
+            from,
+            to,
+            label: (0.0, 0.0),
+        };
+        let links = [
+            link(0, 1),
+            link(1, 2),
+            link(0, 3),
+            link(2, 3),
+            link(3, 1),
+            link(3, 3),
+            link(4, 2),
+        ];
+        assert_eq!(layers(5, &links), [0, 1, 2, 3, 0]);
+    }
+
+    #[test]
+    fn many_long_lines_run_at_the_side() {
+        let sizes = vec![(100.0, 50.0); 200];
+        let link = |from, to| Link {
+            from,
+            to,
+            label: (40.0, 14.0),
+        };
+        let mut links: Vec<Link> = (0..199).map(|n| link(n, n + 1)).collect();
+        links.extend((0..198).map(|n| link(n, 199)));
+        let placed = lay_out(&sizes, &links);
+        check(&sizes, &links, &placed);
+        let side = placed
+            .lines
+            .iter()
+            .filter(|line| line.points.len() == 4 && line.points[1].0 > 150.0);
+        assert!(side.count() > 100);
+        // The chain stays a chain.
+        assert!(placed.boxes.windows(2).all(|pair| pair[0].1 + 50.0 < pair[1].1));
     }
 
     #[test]

@@ -196,6 +196,43 @@ async fn what_waits_for_people_leads_to_their_pages() {
 }
 
 #[tokio::test]
+async fn what_a_function_printed_stands_with_the_step_that_called_it() {
+    let aws = aws().await;
+    let chatty = crate::CommandFunction {
+        command: ["sh", "-c", "echo 'hello <b>from</b> the function' >&2; exit 3"]
+            .map(str::to_owned)
+            .to_vec(),
+        directory: std::env::temp_dir(),
+        environment: Vec::new(),
+        timeout: Duration::from_secs(5),
+        concurrency: 1,
+    };
+    aws.register_command("chatty", chatty);
+    let definition = json!({"StartAt": "Before", "States": {
+        "Before": {"Type": "Pass", "Next": "Talk"}, "Talk": lambda("chatty", &json!({"End": true}))}});
+    let arn = machine(&aws, "talking", &definition).await;
+    start(&aws, &arn, "run", "{}").await;
+    let mut page = String::new();
+    for _ in 0..1_000 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        page = get(&aws, "/executions/talking/run").await.1;
+        if page.contains("ExecutionFailed") {
+            break;
+        }
+    }
+    let step = page
+        .find("id=\"visit-4\"")
+        .unwrap_or_else(|| panic!("the second step in {page}"));
+    let (before, talk) = page.split_at(step);
+    assert!(!before.contains("hello"), "{page}");
+    assert!(
+        talk.contains("Printed by the function")
+            && talk.contains("hello &#60;b&#62;from&#60;/b&#62; the function"),
+        "{page}"
+    );
+}
+
+#[tokio::test]
 async fn no_other_page_can_stop_an_execution() {
     let aws = with_functions(options()).await;
     let arn = machine(&aws, "orders", &orders()).await;
@@ -381,7 +418,7 @@ async fn more_events_than_fit_a_page_are_paged() {
     .await;
     let (_, page) = get(&aws, "/executions/many/run").await;
     assert!(
-        page.contains("?events=5001#events") && page.contains("The last 1000 steps; 501 earlier"),
+        page.contains("?events=5001#events") && page.contains("The last 500 steps; 1001 earlier"),
         "{page}"
     );
     let (_, page) = get(&aws, "/executions/many/run?events=5001").await;

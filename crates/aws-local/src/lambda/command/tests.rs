@@ -7,27 +7,8 @@ use data_encoding::BASE64;
 use http::Response;
 use serde_json::{Value, json};
 
-use crate::testing::{Folder, folder};
+use crate::testing::{Folder, folder, program};
 use crate::{AwsLocal, CommandFunction, Happening, Options};
-
-/// What every program begins with.
-const PRELUDE: &str = r#"
-import http.client, json, os, signal, subprocess, sys, time
-sys.stdout.reconfigure(line_buffering=True)
-
-def call(method, path, body=None, headers={}):
-    connection = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
-    connection.request(method, "/2018-06-01/runtime/" + path, body, headers)
-    answer = connection.getresponse()
-    return answer.status, answer.headers, answer.read().decode()
-
-def next():
-    _, headers, event = call("GET", "invocation/next")
-    return headers["Lambda-Runtime-Aws-Request-Id"], headers, json.loads(event)
-
-def answer(id, result):
-    return call("POST", f"invocation/{id}/response", json.dumps(result))
-"#;
 
 /// An embedded AWS and a folder with a program in it, which is the function `f`.
 struct Setting {
@@ -45,19 +26,8 @@ async fn setting(program: &str, change: impl FnOnce(&mut CommandFunction)) -> Se
 }
 
 impl Setting {
-    fn register(&self, program: &str, change: impl FnOnce(&mut CommandFunction)) {
-        std::fs::write(
-            self.folder.path().join("program.py"),
-            format!("{PRELUDE}{program}"),
-        )
-        .expect("a folder");
-        let mut function = CommandFunction {
-            command: ["python3", "-S", "-E", "program.py"].map(str::to_owned).to_vec(),
-            directory: self.folder.path().to_owned(),
-            environment: Vec::new(),
-            timeout: Duration::from_secs(20),
-            concurrency: 10,
-        };
+    fn register(&self, source: &str, change: impl FnOnce(&mut CommandFunction)) {
+        let mut function = program(&self.folder, source);
         change(&mut function);
         self.aws.register_command("f", function);
     }

@@ -4,6 +4,7 @@ mod activities;
 mod api;
 mod durability;
 mod express;
+mod functions;
 mod map_redrives;
 mod map_runs;
 mod redrive;
