@@ -42,7 +42,7 @@ def test_it_works_without_a_script(browse, local):
     page = browse(java_script_enabled=False)
     page.goto(f"{local.aws}/clock")
     expect(page.get_by_text("the end of “Sleep” in day/").first).to_be_visible()
-    page.get_by_label("Time span").fill("2d")
+    page.get_by_role("textbox", name="Time span").fill("2d")
     page.get_by_role("button", name="Skip by so much").click()
     expect(page.get_by_text("ahead of the real time")).to_be_visible()
     assert local.ended(execution)["status"] == "SUCCEEDED"
