@@ -29,6 +29,7 @@ async fn row(in_file: bool, at_once: usize, lives: usize) {
         port: 0,
         aws_port: 0,
         data: folder.clone(),
+        time_travel: false,
         settings: Settings::default(),
     });
     let embedded = embedded.await.unwrap_or_else(|error| panic!("{error:?}"));
@@ -83,6 +84,7 @@ pub(crate) async fn one_after_another(lives: usize) {
         port: 0,
         aws_port: 0,
         data: Some(folder.clone()),
+        time_travel: false,
         settings: Settings::default(),
     });
     let embedded = embedded.await.unwrap_or_else(|error| panic!("{error:?}"));

@@ -90,24 +90,11 @@ impl Service {
         let request = request
             .body(Full::new(Bytes::from(body.unwrap_or_default())))
             .map_err(|_| Failure::usage("the address or the key has characters that can't be sent"))?;
-        let client = Client::builder(TokioExecutor::new()).build(connector()?);
-        let failed = |why: String| CallError {
+        let answered = exchange(request).await?;
+        let (status, body) = answered.map_err(|why| CallError {
             failure: Failure::failed(format!("{url} doesn't answer: {why}")),
             passing: true,
-        };
-        let answered = tokio::time::timeout(PATIENCE, async {
-            let (parts, body) = client
-                .request(request)
-                .await
-                .map_err(|error| causes(&error))?
-                .into_parts();
-            let body = body.collect().await.map_err(|error| causes(&error))?;
-            Ok::<_, String>((parts.status, body.to_bytes()))
-        });
-        let (status, body) = answered
-            .await
-            .map_err(|_| failed("no answer within 40 seconds".to_owned()))?
-            .map_err(failed)?;
+        })?;
         let passing = status.is_server_error();
         let told = std::str::from_utf8(&body).unwrap_or_default();
         let Ok(answer) = serde_json::from_str::<Value>(told) else {
@@ -137,6 +124,25 @@ impl Service {
         };
         Ok(key.trim().to_owned())
     }
+}
+
+/// Sends a request and takes the whole answer. The inner error says why there is none.
+pub(crate) async fn exchange(
+    request: Request<Full<Bytes>>,
+) -> Result<Result<(StatusCode, Bytes), String>, Failure> {
+    let client = Client::builder(TokioExecutor::new()).build(connector()?);
+    let answered = tokio::time::timeout(PATIENCE, async {
+        let (parts, body) = client
+            .request(request)
+            .await
+            .map_err(|error| causes(&error))?
+            .into_parts();
+        let body = body.collect().await.map_err(|error| causes(&error))?;
+        Ok::<_, String>((parts.status, body.to_bytes()))
+    });
+    Ok(answered
+        .await
+        .unwrap_or_else(|_| Err("no answer within 40 seconds".to_owned())))
 }
 
 fn connector() -> Result<HttpsConnector<HttpConnector>, Failure> {

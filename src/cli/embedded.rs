@@ -6,6 +6,7 @@ mod kept;
 use super::Failure;
 use super::approvals::approvals;
 use super::system::{fill_random, system_clock};
+use super::time_travel::Service;
 use crate::app::{App, embedded_aws};
 use crate::config::Config;
 use crate::config::local::Settings;
@@ -14,7 +15,7 @@ use crate::domain::keys::MasterKey;
 use crate::flow::{Clock, Flow, Random};
 use crate::web::intake::{Function, direct_invoke};
 use aws_config::SdkConfig;
-use aws_local::{ApprovalsOf, AwsLocal, FunctionError, Options};
+use aws_local::{ApprovalsOf, AwsLocal, FunctionError, Options, TravelClock};
 use kept::Keys;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -57,6 +58,8 @@ pub struct Start {
     pub aws_port: u16,
     /// Where everything is kept; in memory without.
     pub data: Option<PathBuf>,
+    /// Whether its clock may be skipped forwards. One that was stays so far ahead, whatever this says.
+    pub time_travel: bool,
     /// Who asks, whom, and what workflows may reach.
     pub settings: Settings,
 }
@@ -83,7 +86,12 @@ impl Embedded {
         let pages = address(&pages_listener)?;
         let endpoint = address(&aws_listener)?;
 
-        let clock = system_clock();
+        let real = system_clock();
+        let travel = TravelClock::open(Arc::new(move || real.now()), start.data.as_deref())
+            .map_err(|error| Failure::failed(format!("the clock's file in --data can't be read: {error}")))?;
+        let travel = Arc::new(travel);
+        let told = Arc::clone(&travel);
+        let clock = Clock::new(move || told.now());
         let random = Random::new(fill_random);
         let keys = Keys::load(start.data.as_deref(), &random)?;
         let now = clock.clone();
@@ -118,6 +126,9 @@ impl Embedded {
             .await
             .map_err(|error| Failure::failed(error.to_string()))?;
         register_functions(&aws, &flow);
+        if start.time_travel {
+            aws.let_time_travel(travel, Some(Box::new(Service::new(Arc::clone(&flow)))));
+        }
         Ok(Prepared {
             embedded: Self {
                 aws,

@@ -17,9 +17,13 @@ mod new;
 mod operate;
 mod pending;
 mod serve;
+#[cfg(feature = "local")]
+mod skip;
 mod start;
 mod system;
 mod terminal;
+#[cfg(feature = "local")]
+mod time_travel;
 
 use clap::{Parser, Subcommand};
 use std::io::IsTerminal;
@@ -47,6 +51,9 @@ enum Command {
     /// Run your own workflows and functions on an embedded AWS, with Countersign in it
     #[cfg(feature = "local")]
     Local(local::Local),
+    /// Skip the clock of a `countersign local --time-travel` forwards
+    #[cfg(feature = "local")]
+    Skip(skip::Skip),
     /// Run the service: pages, API and worker, against AWS
     Serve(serve::Serve),
     /// List requests: who is waited for, newest first
@@ -122,6 +129,8 @@ impl Cli {
                 Command::Demo(demo) => Box::pin(demo.run()).await,
                 #[cfg(feature = "local")]
                 Command::Local(local) => Box::pin(local.run()).await,
+                #[cfg(feature = "local")]
+                Command::Skip(skip) => Box::pin(skip.run()).await,
                 Command::Serve(serve) => Box::pin(serve.run()).await,
                 Command::Pending(pending) => Box::pin(pending.run()).await,
                 Command::Show(show) => Box::pin(show.run()).await,

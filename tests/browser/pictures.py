@@ -56,7 +56,7 @@ ORDER = {
                     "Parameters": {"FunctionName": "countersign", "Payload": {
                         "taskToken.$": "$$.Task.Token",
                         "execution": {"arn.$": "$$.Execution.Id", "stateName.$": "$$.State.Name"},
-                        "title": "Approve the order of 12 desks", "signers": ["Bob"],
+                        "title": "Approve the order of 12 desks", "signers": [{"name": "Bob"}],
                     }},
                     "End": True,
                 }}},

@@ -67,6 +67,7 @@ def unfold(page):
 def test_every_page_is_accessible(browse, demo, approval, start, width, scheme):
     page = browse(viewport={"width": width, "height": 800}, color_scheme=scheme)
     addresses = [demo.aws, f"{demo.aws}/executions", f"{demo.aws}/executions?text=nowhere", f"{demo.aws}/executions/start"]
+    addresses.append(f"{demo.aws}/clock")
     for address in [*addresses, page_of(demo, approval), start(), start(total=5000), f"{demo.aws}/executions/a/b"]:
         page.goto(address)
         unfold(page)

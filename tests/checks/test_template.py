@@ -21,6 +21,8 @@ PREFIX = {"dynamodb": "dynamodb", "sesv2": "ses", "stepfunctions": "states"}
 IN_A_TRANSACTION = {
     "put": "PutItem", "update": "UpdateItem", "delete": "DeleteItem", "condition_check": "ConditionCheckItem",
 }
+# Only where it may start workflows.
+START = {"states:StartExecution", "states:ListStateMachines"}
 # Made by the template; the program makes its table only in the embedded AWS.
 NOT_IN_PRODUCTION = {"CreateTable"}
 
@@ -59,14 +61,9 @@ def used() -> set[str]:
     return actions
 
 
-def statements(policy: dict) -> list[dict]:
-    """A policy's statements, those that a parameter brings in too."""
-    return [statement["Fn::If"][1] if "Fn::If" in statement else statement for statement in policy["Statement"]]
-
-
 def granted(policy: dict) -> set[str]:
     actions = set()
-    for statement in statements(policy):
+    for statement in policy["Statement"]:
         assert statement["Effect"] == "Allow"
         named = statement["Action"]
         actions |= {named} if isinstance(named, str) else set(named)
@@ -74,23 +71,21 @@ def granted(policy: dict) -> set[str]:
 
 
 def test_the_service_may_do_what_it_does_and_nothing_else():
-    policy = resources("AWS::IAM::ManagedPolicy")["ServicePolicy"]["PolicyDocument"]
-    assert granted(policy) == used()
+    policies = resources("AWS::IAM::ManagedPolicy")
+    assert granted(policies["ServicePolicy"]["PolicyDocument"]) == used() - START
+    assert granted(policies["StartPolicy"]["PolicyDocument"]) == START <= used()
     assert "dynamodb:Query" in used() and "states:SendTaskHeartbeat" in used()
 
 
 def test_it_starts_no_state_machine_unless_it_is_told_which():
-    assert template()["Parameters"]["StartableStateMachines"]["Default"] == ""
-    assert template()["Conditions"]["Starts"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "StartableStateMachines"}, ""]}]}
-    policy = resources("AWS::IAM::ManagedPolicy")["ServicePolicy"]["PolicyDocument"]
-    only_if = {
-        statement["Fn::If"][1]["Action"]: statement["Fn::If"] for statement in policy["Statement"] if "Fn::If" in statement
-    }
-    assert set(only_if) == {"states:StartExecution", "states:ListStateMachines"}
-    for condition, start, otherwise in only_if.values():
-        assert (condition, otherwise) == ("Starts", {"Ref": "AWS::NoValue"})
-        if start["Action"] == "states:StartExecution":
-            assert start["Resource"]["Fn::Sub"].endswith(":stateMachine:${StartableStateMachines}")
+    whole = template()
+    assert whole["Parameters"]["StartableStateMachines"]["Default"] == ""
+    assert whole["Conditions"]["Starts"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "StartableStateMachines"}, ""]}]}
+    assert whole["Resources"]["StartPolicy"]["Condition"] == "Starts"
+    policy = resources("AWS::IAM::ManagedPolicy")["StartPolicy"]
+    assert policy["Roles"] == [{"Ref": "ServiceRole"}]
+    (start,) = [it for it in policy["PolicyDocument"]["Statement"] if it["Action"] == "states:StartExecution"]
+    assert start["Resource"]["Fn::Sub"].endswith(":stateMachine:${StartableStateMachines}")
 
 
 def test_calls_are_found_as_they_are_written():
@@ -127,7 +122,7 @@ def test_no_policy_is_wider_than_it_has_to_be():
         documents += [policy["PolicyDocument"] for policy in role.get("Policies", [])]
     assert len(documents) >= 6
     for document in documents:
-        for statement in statements(document):
+        for statement in document["Statement"]:
             actions = granted({"Statement": [statement]})
             assert not any("*" in action for action in actions)
             if statement["Resource"] == "*":

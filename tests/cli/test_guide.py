@@ -71,10 +71,14 @@ def test_on_a_laptop(tmp_path):
 
         return do
 
+    links = []
+
+    def has_a_mail(_):
+        links.append(link_in(mail_about(aws, "release 1.6")))
+
     def nobody_answers(reader):
-        link = link_in(mail_about(aws, "release 1.6"))
         ended(reader)
-        wait_until("the page says that it is too late", lambda: "It is too late to answer" in fetch(link).text)
+        wait_until("the page says that it is too late", lambda: "It is too late to answer" in fetch(links[0]).text)
 
     def loaded_again(reader):
         machine = reader.variable("machine")
@@ -97,6 +101,7 @@ def test_on_a_laptop(tmp_path):
         "Bob: approve release 1.4": bob_answers("release 1.4", "approve"),
         "Bob: reject release 1.5": bob_answers("release 1.5", "reject", "The changelog is empty."),
         "Bob: waits until release 1.6 has ended": nobody_answers,
+        "Bob: has a mail about release 1.6": has_a_mail,
         "Bob: has a mail about release 1.7": lambda _: mail_about(aws, "release 1.7") and None,
     }
 

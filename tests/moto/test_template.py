@@ -33,7 +33,8 @@ def make_stack(client, name: str, **parameters: str) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def serve(aws, client, tmp_path_factory):
     """`serve` on the table that the template makes."""
-    made = make_stack(client, "alone", Name="made-by-template")
+    made = make_stack(client, "alone", Name="made-by-template", StartableStateMachines="orders-*")
+    assert "StartPolicyArn" in made
     with Serve(tmp_path_factory.mktemp("serve"), aws, made["TableName"]) as running:
         yield running
 

@@ -13,7 +13,8 @@
 //!
 //! With a data folder, everything outlives the process, also when it is killed: [`AwsLocal::start`] opens what
 //! is there, the caller registers the Lambda functions, and [`AwsLocal::resume`] lets unfinished executions go
-//! on. Asynchronous invocations and the functions themselves live in the process alone.
+//! on. Asynchronous invocations and the functions themselves live in the process alone; so do the processes of
+//! functions that are programs, which go with it.
 //!
 //! Time: all waiting is tokio's, and the time of day comes from [`Options::clock`] alone, so that under a
 //! paused tokio clock everything moves with it. What lives in memory is worked on inline, what lives in
@@ -113,7 +114,7 @@ pub struct Activity {
     pub running_executions: usize,
     /// When the next timer of an execution fires: a time-out, a Wait, a retry.
     pub next_timer: Option<jiff::Timestamp>,
-    /// Function invocations that haven't ended, and asynchronous ones that wait for another try.
+    /// Function invocations that haven't ended or wait for their turn, and asynchronous ones that wait for another try.
     pub invocations: usize,
 }
 

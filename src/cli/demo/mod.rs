@@ -54,6 +54,7 @@ impl Demo {
             port: self.port,
             aws_port: self.aws_port,
             data: self.data.clone(),
+            time_travel: false,
             settings: Settings::default(),
         };
         let prepared = Embedded::prepare(start).await?;

@@ -40,6 +40,9 @@ pub(crate) struct Local {
     /// Port of the embedded AWS on 127.0.0.1; 0 for a free one
     #[arg(long, default_value_t = 8086)]
     aws_port: u16,
+    /// Let the clock be skipped forwards: by `countersign skip`, and on the page /clock of the embedded AWS
+    #[arg(long)]
+    time_travel: bool,
     /// Don't tell how executions move
     #[arg(long)]
     quiet: bool,
@@ -63,6 +66,7 @@ impl Local {
             port: self.port,
             aws_port: self.aws_port,
             data: self.data.clone(),
+            time_travel: self.time_travel,
             settings: loader.settings(),
         };
         let prepared = Embedded::prepare(start).await?;
@@ -106,6 +110,10 @@ impl Local {
         match &self.data {
             Some(folder) => say(&format!("Data        {}", folder.display())),
             None => say("Data        in memory; --data DIR keeps it"),
+        }
+        if self.time_travel {
+            let clock = styled(STRONG, format!("{endpoint}/clock"));
+            say(&format!("Clock       {clock}, or countersign skip --next"));
         }
         say("");
         say(&styled(

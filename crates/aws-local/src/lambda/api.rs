@@ -103,7 +103,11 @@ fn told(ran: Ran, with_log: bool) -> Answer {
     if result.is_err() {
         headers.insert("x-amz-function-error", HeaderValue::from_static("Unhandled"));
     }
-    if with_log && let Ok(log) = HeaderValue::try_from(BASE64.encode(ran.log.as_bytes())) {
+    // Only programs have one.
+    if with_log
+        && !ran.log.is_empty()
+        && let Ok(log) = HeaderValue::try_from(BASE64.encode(ran.log.as_bytes()))
+    {
         headers.insert("x-amz-log-result", log);
     }
     *response.body_mut() = result.unwrap_or_else(|error| error.body().into());

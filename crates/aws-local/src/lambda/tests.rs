@@ -287,7 +287,7 @@ async fn a_web_address_is_a_function() {
 }
 
 /// What the API says of functions is what they are.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn functions_are_described_as_they_are() {
     let aws = aws().await;
     aws.register_command(

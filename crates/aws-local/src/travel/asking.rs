@@ -221,11 +221,7 @@ fn wants_page(request: &Request<Bytes>) -> bool {
 }
 
 fn show(inner: &Inner, stands: Option<Skipped>, refusal: Option<&Refusal>, form: &Form) -> Response<Bytes> {
-    let status = match (&stands, refusal) {
-        (_, Some(refusal)) => refusal.status(),
-        (None, None) => StatusCode::NOT_FOUND,
-        (Some(_), None) => StatusCode::OK,
-    };
+    let status = refusal.map_or(StatusCode::OK, Refusal::status);
     let page = ClockPage {
         stands,
         last: inner.travel.get().and_then(super::Travel::last),

@@ -13,8 +13,10 @@ use crate::Inner;
 
 /// How long one call may take; then it answers with how far it has come.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long is waited for functions and other tasks that run, in all: they take real time.
+/// How long is waited for what goes on, functions above all: they take real time. What goes on longer is waited for
+/// no further, but for a moment each time.
 const TASKS: Duration = Duration::from_secs(10);
+const NO_FURTHER: Duration = Duration::from_millis(50);
 /// How long is waited for what should have been done by now, each time.
 const OVERDUE: Duration = Duration::from_secs(3);
 /// How often it is looked, and how many looks have to find nothing new.
@@ -27,8 +29,8 @@ const STEP: SignedDuration = SignedDuration::from_millis(250);
 
 /// What is no longer waited for.
 struct Given {
-    /// Until when tasks are waited for.
-    tasks: Instant,
+    /// How long what goes on is waited for.
+    patience: Duration,
     /// What stays due whatever the time.
     overdue: HashSet<Due>,
 }
@@ -45,7 +47,7 @@ impl Inner {
         let _turn = travel.turn.lock().await;
         let begun = Instant::now();
         let mut given = Given {
-            tasks: begun + TASKS,
+            patience: TASKS,
             overdue: HashSet::new(),
         };
         let now = travel.clock.now();
@@ -130,11 +132,13 @@ impl Inner {
         while quiet < LOOKS {
             tokio::time::sleep(LOOK).await;
             let (busy, steps) = self.step_functions.at_work();
-            let running = busy && Instant::now() < given.tasks;
             let changed = before.replace(steps) != Some(steps);
-            if running || changed {
+            if (busy || changed) && begun.elapsed() < given.patience {
                 quiet = 0;
                 continue;
+            }
+            if busy || changed {
+                given.patience = NO_FURTHER;
             }
             quiet += 1;
             if quiet == LOOKS {

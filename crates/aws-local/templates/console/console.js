@@ -138,7 +138,8 @@ function editor(area) {
 function centre() {
   const place = document.querySelector('.scroll');
   const graph = place?.querySelector('.graph');
-  const node = graph && ['.running', '.waiting', '.failed', '.succeeded'].map(it => graph.querySelector(`.node${it}`)).find(it => it);
+  // What is inside another comes after it.
+  const node = graph && ['waiting', 'running', 'failed'].map(it => [...graph.querySelectorAll(`.node.${it}`)].at(-1)).find(it => it);
   if (!node) return;
   const box = node.getBoundingClientRect(), frame = place.getBoundingClientRect();
   place.scrollLeft += box.left + box.width / 2 - frame.left - frame.width / 2;
