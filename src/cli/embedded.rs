@@ -86,14 +86,18 @@ impl Embedded {
         let pages = address(&pages_listener)?;
         let endpoint = address(&aws_listener)?;
 
+        let random = Random::new(fill_random);
+        let keys = Keys::load(start.data.as_deref(), &random)?;
         let real = system_clock();
-        let travel = TravelClock::open(Arc::new(move || real.now()), start.data.as_deref())
-            .map_err(|error| Failure::failed(format!("the clock's file in --data can't be read: {error}")))?;
+        let travel =
+            TravelClock::open(Arc::new(move || real.now()), start.data.as_deref()).map_err(|error| {
+                Failure::usage(format!(
+                    "--data: the clock's file in that folder can't be read: {error}"
+                ))
+            })?;
         let travel = Arc::new(travel);
         let told = Arc::clone(&travel);
         let clock = Clock::new(move || told.now());
-        let random = Random::new(fill_random);
-        let keys = Keys::load(start.data.as_deref(), &random)?;
         let now = clock.clone();
         let service = Arc::new(OnceLock::new());
         let approvals = approvals(Arc::clone(&service));

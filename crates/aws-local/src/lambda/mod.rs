@@ -1,4 +1,4 @@
-//! Lambda: functions that live in this process ([`function`]), that are programs of their own ([`command`]) or stand
+//! Lambda: functions that live in this process ([`mod@function`]), that are programs of their own ([`command`]) or stand
 //! behind a web address ([`url`]); invoked as AWS's Invoke does, by SDKs over the API ([`api`]) and by workflows
 //! directly. A function that was begun goes on to its end, whoever waits for it.
 //!
