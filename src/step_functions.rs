@@ -202,25 +202,29 @@ fn code_of<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> String
     error.code().map_or_else(|| "no answer".to_owned(), str::to_owned)
 }
 
-/// Sorts an error into one of the three classes that `flow/call_back.rs` acts on.
-fn classify<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> SendError {
-    let code = code_of(error);
-    let status = error.raw_response().map(|response| response.status().as_u16());
-    match (code.as_str(), status) {
-        ("TaskTimedOut" | "TaskDoesNotExist", _) => SendError::Closed,
-        // A throttled call was turned away, so it took no effect. The same holds for stale credentials, which the
-        // SDK renews by itself.
-        (
-            "ThrottlingException"
+/// Whether an error says that the call took no effect and may be made again: it was throttled, or the credentials were
+/// stale, which the SDK renews by itself.
+fn turned_away(code: &str) -> bool {
+    matches!(
+        code,
+        "ThrottlingException"
             | "Throttling"
             | "TooManyRequestsException"
             | "KmsThrottlingException"
             | "RequestLimitExceeded"
             | "ExpiredTokenException"
             | "ExpiredToken"
-            | "RequestExpired",
-            _,
-        ) => SendError::Again {
+            | "RequestExpired"
+    )
+}
+
+/// Sorts an error into one of the three classes that `flow/call_back.rs` acts on.
+fn classify<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> SendError {
+    let code = code_of(error);
+    let status = error.raw_response().map(|response| response.status().as_u16());
+    match (code.as_str(), status) {
+        ("TaskTimedOut" | "TaskDoesNotExist", _) => SendError::Closed,
+        (name, _) if turned_away(name) => SendError::Again {
             code,
             taken_perhaps: false,
         },
