@@ -37,7 +37,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let machine = create(&aws, "states", &states(200)).await;
     start(&aws, &machine, "run", &json!({})).await;
 
-    say("page                                        KB    first    p50    p99  (ms)");
+    say("page                                        KB    first    p50   most  (ms)");
     for path in [
         "/executions",
         "/executions?machine=pass&before=5000",
