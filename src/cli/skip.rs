@@ -4,6 +4,7 @@
 use super::Failure;
 use super::client::exchange;
 use super::terminal::{FAINT, STRONG, say, styled};
+use aws_local::in_two_parts;
 use bytes::Bytes;
 use clap::Args;
 use http::{Method, Request, StatusCode, header};
@@ -129,15 +130,9 @@ fn tell(answer: &Value) -> Result<(), Failure> {
 /// `3 d 1 h`, in two parts at the most.
 fn words(span: SignedDuration) -> String {
     let seconds = span.as_secs();
-    let two = |large: i64, one: &str, small: i64, other: &str| match small {
-        0 => format!("{large} {one}"),
-        _ => format!("{large} {one} {small} {other}"),
-    };
     match seconds {
         ..60 => format!("{seconds} s"),
-        60..3600 => two(seconds / 60, "min", seconds % 60, "s"),
-        3600..86_400 => two(seconds / 3600, "h", seconds % 3600 / 60, "min"),
-        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
+        _ => in_two_parts(seconds, "min"),
     }
 }
 

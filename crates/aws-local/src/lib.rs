@@ -35,6 +35,7 @@
 //! # }
 //! ```
 
+mod amounts;
 mod connector;
 mod console;
 mod database;
@@ -66,6 +67,7 @@ use std::sync::{Arc, OnceLock};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use bytes::Bytes;
 
+pub use amounts::{grouped, in_two_parts};
 pub use happening::{ExecutionEvent, ExecutionName, Happening};
 pub use lambda::{
     Caller, CommandFunction, Function, FunctionError, FunctionFuture, Invocation, Output, PrintedLine,

@@ -5,7 +5,7 @@ use super::super::terminal::{BAD, FAINT, GOOD, STRONG, say, styled, width};
 use super::asked::Asked;
 use crate::domain::display_text::DisplayText;
 use anstyle::Style;
-use aws_local::{ApprovalsOf, ExecutionEvent, Happening};
+use aws_local::{ApprovalsOf, ExecutionEvent, Happening, grouped, in_two_parts};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -316,30 +316,11 @@ fn lasted(event: &ExecutionEvent) -> String {
 /// `0.4 s`, `12 s`, `2 m 30 s`, `3 h 5 m`, `2 d 4 h`.
 fn duration(duration: SignedDuration) -> String {
     let (milliseconds, seconds) = (duration.as_millis(), duration.as_secs());
-    let two = |large: i64, l: &str, small: i64, s: &str| match small {
-        0 => format!("{large} {l}"),
-        small => format!("{large} {l} {small} {s}"),
-    };
     match seconds {
         ..10 if milliseconds % 1000 != 0 => format!("{}.{} s", seconds, milliseconds % 1000 / 100),
         10..60 | ..10 => format!("{seconds} s"),
-        60..3600 => two(seconds / 60, "m", seconds % 60, "s"),
-        3600..86_400 => two(seconds / 3600, "h", seconds % 3600 / 60, "m"),
-        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
+        _ => in_two_parts(seconds, "m"),
     }
-}
-
-/// 1,234,567.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut shown = String::new();
-    for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n).is_multiple_of(3) {
-            shown.push(',');
-        }
-        shown.push(digit);
-    }
-    shown
 }
 
 #[cfg(test)]

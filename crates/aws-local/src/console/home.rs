@@ -20,7 +20,7 @@ pub(super) async fn show(inner: &Inner, request: &Request<Bytes>) -> Result<Resp
     let running = match inner.step_functions.running().await {
         0 => "None is running.".to_owned(),
         1 => "One is running.".to_owned(),
-        more => format!("{} are running.", super::words::count(more)),
+        more => format!("{} are running.", crate::amounts::grouped(more as u64)),
     };
     let home = HomePage {
         endpoint: endpoint(request),

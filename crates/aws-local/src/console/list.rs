@@ -5,9 +5,10 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use jiff::Timestamp;
 
-use super::words::{self, STATUSES, Status, address, count, encoded, moment, name_of, span, status_of};
+use super::words::{self, STATUSES, Status, address, encoded, moment, name_of, span, status_of};
 use super::{endpoint, field, page, query};
 use crate::Inner;
+use crate::amounts::grouped;
 use crate::error::AwsError;
 use crate::step_functions::overview::{Latest, Listed, Named, SEARCHED, Wanted};
 
@@ -156,7 +157,7 @@ fn counted(found: &Latest, status: Option<&str>) -> usize {
 }
 
 fn said(number: usize, uncounted: bool) -> String {
-    format!("{}{}", count(number), if uncounted { "+" } else { "" })
+    format!("{}{}", grouped(number as u64), if uncounted { "+" } else { "" })
 }
 
 /// How many fit the filter, and of what that is said.
@@ -169,7 +170,7 @@ fn summary(found: &Latest, status: Option<&str>, searched: bool) -> String {
         None => format!("{number} {what}"),
     };
     if searched {
-        format!("{of}, among the newest {}", count(SEARCHED))
+        format!("{of}, among the newest {}", grouped(SEARCHED as u64))
     } else {
         of
     }

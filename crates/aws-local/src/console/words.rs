@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::amounts::in_two_parts;
 use crate::dispatch::percent_encoded;
 
 /// An execution's status, as the API names it, for a person.
@@ -43,30 +44,11 @@ pub(crate) fn moment(time: &Timestamp) -> String {
 pub(crate) fn span(from: Timestamp, to: Timestamp) -> String {
     let span = to.duration_since(from).max(SignedDuration::ZERO);
     let seconds = span.as_secs();
-    let two = |large: i64, one: &str, small: i64, other: &str| match small {
-        0 => format!("{large} {one}"),
-        _ => format!("{large} {one} {small} {other}"),
-    };
     match seconds {
         0 => format!("{} ms", span.as_millis()),
         1..60 => format!("{:.1} s", span.as_secs_f64()),
-        60..3600 => two(seconds / 60, "min", seconds % 60, "s"),
-        3600..86_400 => two(seconds / 3600, "h", seconds % 3600 / 60, "min"),
-        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
+        _ => in_two_parts(seconds, "min"),
     }
-}
-
-/// `1,234`.
-pub(crate) fn count(number: usize) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 /// The last part of an ARN: a machine's name, with the label of its Map where there is one.
@@ -103,12 +85,6 @@ mod tests {
             let to = Timestamp::from_millisecond(milliseconds).expect("a time");
             assert_eq!(span(Timestamp::UNIX_EPOCH, to), expected);
         }
-    }
-
-    #[test]
-    fn large_numbers_are_grouped() {
-        let counted = [0, 999, 1_000, 12_345, 1_234_567].map(count);
-        assert_eq!(counted, ["0", "999", "1,000", "12,345", "1,234,567"]);
     }
 
     #[test]
