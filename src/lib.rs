@@ -6,8 +6,8 @@
 //! Read the modules in the order in which an approval meets them:
 //!
 //! 1. [`cli`] parses a command and starts an [`app`], which gives everything its AWS clients, its clock and its keys;
-//! 2. [`web`] takes a request in and shows the pages, [`worker`] does what is due;
-//! 3. both call [`flow`], one file for each step of an approval's life;
+//! 2. [`intake`] takes requests in, [`web`] shows the pages, [`worker`] does what is due;
+//! 3. all call [`flow`], one file for each step of an approval's life;
 //! 4. which speaks to AWS through [`store`], [`mail`] and [`step_functions`];
 //! 5. and asks [`domain`], which knows the rules and does no I/O.
 //!
@@ -20,6 +20,7 @@ pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod flow;
+pub mod intake;
 pub mod lint;
 pub mod mail;
 #[cfg(feature = "local")]

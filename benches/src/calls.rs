@@ -15,7 +15,7 @@ use countersign::app::{App, embedded_aws};
 use countersign::config::Config;
 use countersign::domain::keys::MasterKey;
 use countersign::flow::{Clock, Flow, Random};
-use countersign::web::intake::{Function, direct_invoke};
+use countersign::intake::invoke::{Function, direct_invoke};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

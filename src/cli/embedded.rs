@@ -13,7 +13,7 @@ use crate::config::local::Settings;
 use crate::domain::api_key::PlainKey;
 use crate::domain::keys::MasterKey;
 use crate::flow::{Clock, Flow, Random};
-use crate::web::intake::{Function, direct_invoke};
+use crate::intake::invoke::{Function, direct_invoke};
 use aws_config::SdkConfig;
 use aws_local::{ApprovalsOf, AwsLocal, FunctionError, Options, TravelClock};
 use kept::Keys;

@@ -16,7 +16,7 @@ const ORDER: &[&[&str]] = &[
     &["cli"],
     &["app", "samples"],
     &["config"],
-    &["web", "worker"],
+    &["web", "intake", "worker"],
     &["flow"],
     &["store", "mail", "step_functions", "lint"],
     &["domain"],

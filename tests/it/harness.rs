@@ -22,7 +22,7 @@ use countersign::domain::ids::ApprovalId;
 use countersign::domain::keys::MasterKey;
 use countersign::domain::signer::Person;
 use countersign::flow::{Clock, Flow, Random};
-use countersign::web::intake::{Function, direct_invoke};
+use countersign::intake::invoke::{Function, direct_invoke};
 use countersign::worker;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! Completing and withdrawing from code: by the operations function alone.
 
 use super::harness::{Harness, ask_bob};
-use countersign::web::intake::Function;
+use countersign::intake::invoke::Function;
 use http::StatusCode;
 use serde_json::{Value, json};
 

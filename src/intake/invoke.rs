@@ -1,4 +1,4 @@
-//! The ways in that aren't a person's browser. Here: the direct invoke, as Lambda gives it to us.
+//! The direct invoke, as Lambda gives it to us.
 //!
 //! The right to ask is not the right to answer: the function that workflows may invoke only opens; completing and
 //! withdrawing need the operations function, which the template gives its own permission.
