@@ -9,7 +9,7 @@ use crate::domain::keys::KeyRing;
 use crate::domain::signer::Directory;
 use crate::flow::metrics::Metrics;
 use crate::flow::watch::Asked;
-use crate::flow::{Clock, Flow, Random, Settings, Wake};
+use crate::flow::{Clock, Flow, Random, Settings, Told};
 use crate::mail::Mailer;
 use crate::step_functions::StepFunctions;
 use crate::store::Store;
@@ -36,13 +36,13 @@ const OPERATION: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 pub struct App {
     flow: Arc<Flow>,
-    due: UnboundedReceiver<Wake>,
+    told: UnboundedReceiver<Told>,
 }
 
 impl App {
     /// Puts a Countersign together: the SDK's configuration says which AWS it speaks to.
     pub fn new(config: Config, aws: &SdkConfig, clock: Clock, random: Random) -> Self {
-        let (wake, due) = unbounded_channel();
+        let (wake, told) = unbounded_channel();
         let flow = Flow {
             store: Store::new(aws_sdk_dynamodb::Client::new(aws), config.table),
             mailer: Mailer::new(aws_sdk_sesv2::Client::new(aws), config.mail_from),
@@ -65,7 +65,7 @@ impl App {
         };
         Self {
             flow: Arc::new(flow),
-            due,
+            told,
         }
     }
 
@@ -77,7 +77,7 @@ impl App {
     /// Runs the pages on `listener` and the worker beside them until `stop` turns true; then finishes what was begun.
     pub async fn run(self, listener: TcpListener, stop: watched::Receiver<bool>) -> std::io::Result<()> {
         let router = web::router::router(Arc::clone(&self.flow));
-        let worker = tokio::spawn(worker::run(self.flow, self.due, stop.clone()));
+        let worker = tokio::spawn(worker::run(self.flow, self.told, stop.clone()));
         let mut web_stop = stop;
         let service = router.into_make_service_with_connect_info::<std::net::SocketAddr>();
         let served = axum::serve(listener, service)
@@ -91,9 +91,15 @@ impl App {
         served
     }
 
+    /// The steps, and what they tell of things that fall due: for a process that has no worker running, but looks
+    /// after them itself.
+    pub fn into_parts(self) -> (Arc<Flow>, UnboundedReceiver<Told>) {
+        (self.flow, self.told)
+    }
+
     /// Runs the worker alone, for tests and for processes without pages.
     pub async fn work(self, stop: watched::Receiver<bool>) {
-        worker::run(self.flow, self.due, stop).await;
+        worker::run(self.flow, self.told, stop).await;
     }
 }
 

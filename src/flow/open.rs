@@ -10,7 +10,7 @@ use crate::domain::ids::ApprovalId;
 use crate::domain::request::{self, ApprovalRequest, InvalidRequest};
 use crate::domain::schedule;
 use crate::domain::signer::{MailKind, MailTask, SignerRecord, SignerState};
-use crate::store::{BodyWrite, DueItem, DueWhat, Loaded, Lookup, StoreError, StoredBody};
+use crate::store::{BodyWrite, DueWhat, Loaded, Lookup, StoreError, StoredBody};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -180,23 +180,9 @@ async fn finish(
     let created = flow.store.write_state(id, body, &record).await?;
     if created {
         tracing::info!(approval.id = %id, signers = signers.len(), "request taken in");
-        if let Some(at) = record.state.due() {
-            flow.wake(
-                DueItem {
-                    id,
-                    what: DueWhat::Request,
-                },
-                at,
-            );
-        }
+        flow.wake(id, DueWhat::Request, record.state.due());
         for signer in &signers {
-            flow.wake(
-                DueItem {
-                    id,
-                    what: DueWhat::Mail(signer.number),
-                },
-                body.created,
-            );
+            flow.wake(id, DueWhat::Mail(signer.number), Some(body.created));
         }
     }
     Ok(Opened {
