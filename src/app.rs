@@ -11,6 +11,7 @@ use crate::flow::metrics::Metrics;
 use crate::flow::watch::Asked;
 use crate::flow::{Clock, Flow, Random, Settings, Told};
 use crate::mail::Mailer;
+use crate::queues::Queues;
 use crate::step_functions::StepFunctions;
 use crate::store::Store;
 use crate::{web, worker};
@@ -47,6 +48,7 @@ impl App {
             store: Store::new(aws_sdk_dynamodb::Client::new(aws), config.table),
             mailer: Mailer::new(aws_sdk_sesv2::Client::new(aws), config.mail_from),
             step_functions: StepFunctions::new(aws_sdk_sfn::Client::new(aws)),
+            queues: Queues::new(aws_sdk_sqs::Client::new(aws)),
             keys: KeyRing::new(config.master_key, config.older_keys),
             evidence: EvidenceKey::from_seed(&config.evidence_seed),
             clock,

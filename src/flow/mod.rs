@@ -28,6 +28,7 @@ use crate::domain::link::{LinkClaim, SignerLink};
 use crate::domain::signer::{Directory, SignerRecord};
 use crate::domain::task_token::CallbackTarget;
 use crate::mail::Mailer;
+use crate::queues::Queues;
 use crate::step_functions::StepFunctions;
 use crate::store::{Change, DueItem, DueWhat, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
@@ -124,6 +125,8 @@ pub struct Flow {
     pub mailer: Mailer,
     /// The way back to workflows.
     pub step_functions: StepFunctions,
+    /// The way to and from queues.
+    pub queues: Queues,
     /// Links, form tokens, encryption.
     pub keys: KeyRing,
     /// Signs evidence.
