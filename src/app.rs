@@ -9,7 +9,7 @@ use crate::domain::keys::KeyRing;
 use crate::domain::signer::Directory;
 use crate::flow::metrics::Metrics;
 use crate::flow::watch::Asked;
-use crate::flow::{Clock, Flow, Random, Settings, Wake};
+use crate::flow::{Clock, Flow, Random, Settings, Told};
 use crate::intake::Ways;
 use crate::mail::Mailer;
 use crate::queues::Queues;
@@ -41,14 +41,14 @@ const LAST_ANSWERS: Duration = Duration::from_secs(35);
 #[derive(Debug)]
 pub struct App {
     flow: Arc<Flow>,
-    due: UnboundedReceiver<Wake>,
+    told: UnboundedReceiver<Told>,
     ways: Ways,
 }
 
 impl App {
     /// Puts a Countersign together: the SDK's configuration says which AWS it speaks to.
     pub fn new(config: Config, aws: &SdkConfig, clock: Clock, random: Random) -> Self {
-        let (wake, due) = unbounded_channel();
+        let (wake, told) = unbounded_channel();
         let flow = Flow {
             store: Store::new(aws_sdk_dynamodb::Client::new(aws), config.table),
             mailer: Mailer::new(aws_sdk_sesv2::Client::new(aws), config.mail_from),
@@ -73,7 +73,7 @@ impl App {
         };
         Self {
             flow: Arc::new(flow),
-            due,
+            told,
             ways: config.ways,
         }
     }
@@ -93,7 +93,7 @@ impl App {
     pub async fn run(self, listener: TcpListener, stop: watched::Receiver<bool>) -> std::io::Result<()> {
         let router = web::router::router(Arc::clone(&self.flow));
         let ways = tokio::spawn(self.ways.run(Arc::clone(&self.flow), stop.clone()));
-        let worker = tokio::spawn(worker::run(self.flow, self.due, stop.clone()));
+        let worker = tokio::spawn(worker::run(self.flow, self.told, stop.clone()));
         let mut web_stop = stop;
         let service = router.into_make_service_with_connect_info::<std::net::SocketAddr>();
         let served = axum::serve(listener, service)
@@ -108,9 +108,15 @@ impl App {
         served
     }
 
+    /// The steps, and what they tell of things that fall due: for a process that has no worker running, but looks
+    /// after them itself.
+    pub fn into_parts(self) -> (Arc<Flow>, UnboundedReceiver<Told>) {
+        (self.flow, self.told)
+    }
+
     /// Runs the worker alone, for tests and for processes without pages.
     pub async fn work(self, stop: watched::Receiver<bool>) {
-        worker::run(self.flow, self.due, stop).await;
+        worker::run(self.flow, self.told, stop).await;
     }
 }
 

@@ -22,6 +22,7 @@ pub mod request;
 pub mod request_fields;
 mod request_terms;
 pub mod schedule;
+pub mod shown;
 pub mod signer;
 pub mod task_token;
 pub mod timeline;

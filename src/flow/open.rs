@@ -13,7 +13,7 @@ use crate::domain::schedule;
 use crate::domain::signer::{MailKind, MailTask, SignerRecord, SignerState};
 use crate::domain::task_token::CallbackTarget;
 use crate::step_functions::SendError;
-use crate::store::{BodyWrite, DueItem, DueWhat, Loaded, Lookup, StoreError, StoredBody};
+use crate::store::{BodyWrite, DueWhat, Loaded, Lookup, StoreError, StoredBody};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -226,23 +226,9 @@ async fn finish(
     let created = flow.store.write_state(id, body, &record).await?;
     if created {
         tracing::info!(approval.id = %id, signers = signers.len(), "request taken in");
-        if let Some(at) = record.state.due() {
-            flow.wake(
-                DueItem {
-                    id,
-                    what: DueWhat::Request,
-                },
-                at,
-            );
-        }
+        flow.wake(id, DueWhat::Request, record.state.due());
         for signer in &signers {
-            flow.wake(
-                DueItem {
-                    id,
-                    what: DueWhat::Mail(signer.number),
-                },
-                body.created,
-            );
+            flow.wake(id, DueWhat::Mail(signer.number), Some(body.created));
         }
     }
     Ok(Opened {
