@@ -7,7 +7,7 @@ pub mod local;
 mod read;
 mod source;
 
-pub use read::{ConfigError, ReadFile, Serve, read};
+pub use read::{ConfigError, ReadFile, Runs, Serve, read};
 
 use crate::domain::api_key::ApiKey;
 use crate::domain::keys::MasterKey;
