@@ -10,6 +10,7 @@ use crate::domain::signer::Directory;
 use crate::flow::metrics::Metrics;
 use crate::flow::watch::Asked;
 use crate::flow::{Clock, Flow, Random, Settings, Told};
+use crate::intake::Ways;
 use crate::mail::Mailer;
 use crate::queues::Queues;
 use crate::step_functions::StepFunctions;
@@ -33,11 +34,15 @@ const READ: Duration = Duration::from_secs(5);
 /// How long a call may take with all its retries.
 const OPERATION: Duration = Duration::from_secs(15);
 
+/// How long a stop may take: a little longer than the longest answer.
+const LAST_ANSWERS: Duration = Duration::from_secs(35);
+
 /// A Countersign, ready to run.
 #[derive(Debug)]
 pub struct App {
     flow: Arc<Flow>,
     told: UnboundedReceiver<Told>,
+    ways: Ways,
 }
 
 impl App {
@@ -48,7 +53,8 @@ impl App {
             store: Store::new(aws_sdk_dynamodb::Client::new(aws), config.table),
             mailer: Mailer::new(aws_sdk_sesv2::Client::new(aws), config.mail_from),
             step_functions: StepFunctions::new(aws_sdk_sfn::Client::new(aws)),
-            queues: Queues::new(aws_sdk_sqs::Client::new(aws)),
+            queues: Queues::new(aws_sdk_sqs::Client::new(aws))
+                .with_dead_letter_queue(config.ways.dead_letter_queue.as_deref()),
             keys: KeyRing::new(config.master_key, config.older_keys),
             evidence: EvidenceKey::from_seed(&config.evidence_seed),
             clock,
@@ -68,6 +74,7 @@ impl App {
         Self {
             flow: Arc::new(flow),
             told,
+            ways: config.ways,
         }
     }
 
@@ -76,9 +83,16 @@ impl App {
         Arc::clone(&self.flow)
     }
 
-    /// Runs the pages on `listener` and the worker beside them until `stop` turns true; then finishes what was begun.
+    /// How long [`App::run`] may take to end once it is told to: a little longer than the longest answer, or than a poll.
+    pub fn longest_stop(&self) -> Duration {
+        LAST_ANSWERS.max(self.ways.longest_stop() + READ)
+    }
+
+    /// Runs the pages on `listener`, and beside them the worker and the ways in that are polled, until `stop` turns true;
+    /// then finishes what was begun.
     pub async fn run(self, listener: TcpListener, stop: watched::Receiver<bool>) -> std::io::Result<()> {
         let router = web::router::router(Arc::clone(&self.flow));
+        let ways = tokio::spawn(self.ways.run(Arc::clone(&self.flow), stop.clone()));
         let worker = tokio::spawn(worker::run(self.flow, self.told, stop.clone()));
         let mut web_stop = stop;
         let service = router.into_make_service_with_connect_info::<std::net::SocketAddr>();
@@ -90,6 +104,7 @@ impl App {
             .await;
         // The worker ends by itself; if it panicked, what it left is due and is taken up by the next one.
         let _ = worker.await;
+        let _ = ways.await;
         served
     }
 

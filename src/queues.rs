@@ -248,9 +248,13 @@ impl Queues {
         body: &str,
         reason: &str,
     ) -> Result<(), QueueError> {
+        let mut call = self.client.send_message().queue_url(dead);
         // A message without text can't be sent.
-        let text = if body.is_empty() { "(empty)" } else { body };
-        let mut call = self.client.send_message().queue_url(dead).message_body(text);
+        call = call.message_body(if body.is_empty() {
+            "(empty)".to_owned()
+        } else {
+            with_what_sqs_takes(body, '\u{fffd}')
+        });
         let attributes = [
             ("CountersignReason", sendable(reason)),
             ("CountersignQueue", sendable(queue)),
@@ -273,20 +277,21 @@ impl Queues {
     }
 }
 
-/// Text as an attribute may hold it: not empty, not long, and of the characters that SQS takes.
-/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>
+/// Text as an attribute may hold it: neither empty nor long.
 fn sendable(text: &str) -> String {
-    let takes = |c: char| !(c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}'));
-    let sendable: String = text
-        .chars()
-        .map(|c| if takes(c) { c } else { ' ' })
-        .take(LONGEST_REASON)
-        .collect();
-    if sendable.is_empty() {
+    let cut: String = text.chars().take(LONGEST_REASON).collect();
+    if cut.is_empty() {
         "(none)".to_owned()
     } else {
-        sendable
+        with_what_sqs_takes(&cut, ' ')
     }
+}
+
+/// Text with `other` for characters that SQS doesn't take. What was received has none.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>
+fn with_what_sqs_takes(text: &str, other: char) -> String {
+    let takes = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
+    text.chars().map(|c| if takes(c) { c } else { other }).collect()
 }
 
 /// Whether an error passes by itself although it is the caller's: throttled, or credentials that the SDK renews.
@@ -337,7 +342,7 @@ mod tests {
 
     #[test]
     fn an_attribute_holds_what_sqs_takes() {
-        assert_eq!(sendable("title: is\nmissing\u{ffff}"), "title: is missing ");
+        assert_eq!(sendable("title: is\u{7}missing\u{ffff}"), "title: is missing ");
         assert_eq!(sendable(""), "(none)");
         assert_eq!(sendable(&"é".repeat(2_000)).chars().count(), LONGEST_REASON);
     }

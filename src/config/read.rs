@@ -109,6 +109,7 @@ impl Reader<'_> {
         let wake_queue = self.text("wake_queue");
         let wake_queue = self.checked("wake_queue", wake_queue, check_queue);
         let operations = self.operations();
+        let ways = self.ways(&people);
         Some(Serve {
             listen: listen?,
             wake_queue,
@@ -125,6 +126,7 @@ impl Reader<'_> {
                 older_keys,
                 evidence_seed: evidence_seed?,
                 api_keys,
+                ways,
             },
         })
     }
