@@ -9,6 +9,7 @@ mod client;
 mod demo;
 #[cfg(feature = "local")]
 pub mod embedded;
+mod health;
 mod keys;
 mod lint;
 #[cfg(feature = "local")]
@@ -56,6 +57,8 @@ enum Command {
     Skip(skip::Skip),
     /// Run the service: pages, API and worker, against AWS
     Serve(serve::Serve),
+    /// Say whether the `serve` on this machine does its work, for a container's health check
+    Health(health::Health),
     /// List requests: who is waited for, newest first
     Pending(pending::Pending),
     /// Explain a request: who is waited for, since when, what happens next
@@ -132,6 +135,7 @@ impl Cli {
                 #[cfg(feature = "local")]
                 Command::Skip(skip) => Box::pin(skip.run()).await,
                 Command::Serve(serve) => Box::pin(serve.run()).await,
+                Command::Health(health) => Box::pin(health.run()).await,
                 Command::Pending(pending) => Box::pin(pending.run()).await,
                 Command::Show(show) => Box::pin(show.run()).await,
                 Command::Events(events) => Box::pin(events.run()).await,
