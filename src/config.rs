@@ -6,12 +6,14 @@
 pub mod local;
 mod read;
 mod source;
+mod ways;
 
 pub use read::{ConfigError, ReadFile, Serve, read};
 
 use crate::domain::api_key::ApiKey;
 use crate::domain::keys::MasterKey;
 use crate::domain::signer::Person;
+use crate::intake::Ways;
 
 /// What an operator decides.
 #[derive(Clone)]
@@ -39,6 +41,8 @@ pub struct Config {
     pub evidence_seed: [u8; 32],
     /// What programs may use the API with.
     pub api_keys: Vec<ApiKey>,
+    /// The ways in beside HTTP.
+    pub ways: Ways,
 }
 
 impl std::fmt::Debug for Config {

@@ -6,9 +6,9 @@
 //! Read the modules in the order in which an approval meets them:
 //!
 //! 1. [`cli`] parses a command and starts an [`app`], which gives everything its AWS clients, its clock and its keys;
-//! 2. [`web`] takes a request in and shows the pages, [`worker`] does what is due;
-//! 3. both call [`flow`], one file for each step of an approval's life;
-//! 4. which speaks to AWS through [`store`], [`mail`] and [`step_functions`];
+//! 2. [`intake`] takes requests in, [`web`] shows the pages, [`worker`] does what is due;
+//! 3. all call [`flow`], one file for each step of an approval's life;
+//! 4. which speaks to AWS through [`store`], [`mail`], [`step_functions`] and [`queues`];
 //! 5. and asks [`domain`], which knows the rules and does no I/O.
 //!
 //! Beside that way stands [`lint`], which reads state machines before anything of them runs.
@@ -20,8 +20,10 @@ pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod flow;
+pub mod intake;
 pub mod lint;
 pub mod mail;
+pub mod queues;
 #[cfg(feature = "local")]
 pub mod samples;
 pub mod step_functions;

@@ -92,6 +92,7 @@ impl Reader<'_> {
         );
         let people = self.people();
         let api_keys = self.api_keys();
+        let ways = self.ways(&people);
         Some(Serve {
             listen: listen?,
             config: Config {
@@ -106,6 +107,7 @@ impl Reader<'_> {
                 older_keys,
                 evidence_seed: evidence_seed?,
                 api_keys,
+                ways,
             },
         })
     }

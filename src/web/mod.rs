@@ -6,7 +6,6 @@ pub mod api;
 pub mod assets;
 pub mod auth;
 pub mod error;
-pub mod intake;
 pub mod markdown;
 pub mod present;
 pub mod router;

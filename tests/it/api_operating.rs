@@ -4,7 +4,7 @@ use super::harness::{Fault, Harness, ask_bob};
 use countersign::domain::api_key::Scope;
 use countersign::domain::evidence::{self, Event, Head};
 use countersign::domain::ids::ApprovalId;
-use countersign::web::intake::Function;
+use countersign::intake::invoke::Function;
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};

@@ -16,9 +16,9 @@ const ORDER: &[&[&str]] = &[
     &["cli"],
     &["app", "samples"],
     &["config"],
-    &["web", "worker"],
+    &["web", "intake", "worker"],
     &["flow"],
-    &["store", "mail", "step_functions", "lint"],
+    &["store", "mail", "step_functions", "queues", "lint"],
     &["domain"],
 ];
 

@@ -1,8 +1,8 @@
 //! What is taken in, what is refused, and that a repeat makes nothing new.
 
 use super::harness::{Fault, Harness, approval_machine, ask_bob};
+use countersign::intake::invoke::Function;
 use countersign::store::StoreError;
-use countersign::web::intake::Function;
 use serde_json::{Value, json};
 
 fn request(token: &str) -> Value {
@@ -40,7 +40,7 @@ async fn sixteen_deliveries_at_the_same_moment_are_one_approval_and_one_mail() {
     let deliveries = (0..16).map(|_| {
         let flow = std::sync::Arc::clone(&harness.flow);
         tokio::spawn(async move {
-            countersign::web::intake::direct_invoke(&flow, Function::Intake, &request("token")).await
+            countersign::intake::invoke::direct_invoke(&flow, Function::Intake, &request("token")).await
         })
     });
     let mut ids = std::collections::BTreeSet::new();

@@ -1,7 +1,7 @@
 //! Task tokens and links never leave the way they are meant to go: not into the table, a log, an error or a page.
 
 use super::harness::{Fault, Harness, ask_bob};
-use countersign::web::intake::Function;
+use countersign::intake::invoke::Function;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::sync::{Arc, Mutex};
