@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 /// Every key of `serve`. In the environment each is `COUNTERSIGN_` and its name in capitals; lists are JSON there.
-pub(super) const KEYS: [&str; 18] = [
+pub(super) const KEYS: [&str; 20] = [
     "public_url",
     "listen",
     "organisation",
@@ -23,6 +23,8 @@ pub(super) const KEYS: [&str; 18] = [
     "intake_queues",
     "dead_letter_queue",
     "activities",
+    "wake_queue",
+    "operations",
 ];
 
 /// The keys that `local` reads. Both commands may be given the same file; each leaves the other's alone.
@@ -49,7 +51,7 @@ pub(super) const SECRETS: [&str; 2] = ["master_key", "evidence_key"];
 const LISTS: [&str; 5] = ["older_keys", "people", "api_keys", "intake_queues", "activities"];
 
 /// Variables of ours that other commands read.
-const NOT_OURS: [&str; 4] = ["CONFIG", "URL", "API_KEY", "OPERATIONS"];
+const NOT_OURS: [&str; 3] = ["CONFIG", "URL", "API_KEY"];
 
 const PREFIX: &str = "COUNTERSIGN_";
 
