@@ -11,6 +11,7 @@ use crate::flow::metrics::Metrics;
 use crate::flow::watch::Asked;
 use crate::flow::{Clock, Flow, Random, Settings, Wake};
 use crate::mail::Mailer;
+use crate::mail::certificates::Certificates;
 use crate::step_functions::StepFunctions;
 use crate::store::Store;
 use crate::{web, worker};
@@ -45,7 +46,12 @@ impl App {
         let (wake, due) = unbounded_channel();
         let flow = Flow {
             store: Store::new(aws_sdk_dynamodb::Client::new(aws), config.table),
-            mailer: Mailer::new(aws_sdk_sesv2::Client::new(aws), config.mail_from),
+            mailer: Mailer::new(
+                aws_sdk_sesv2::Client::new(aws),
+                config.mail_from,
+                config.mail_configuration_set,
+            ),
+            certificates: Certificates::over_https(),
             step_functions: StepFunctions::new(aws_sdk_sfn::Client::new(aws)),
             keys: KeyRing::new(config.master_key, config.older_keys),
             evidence: EvidenceKey::from_seed(&config.evidence_seed),
@@ -58,6 +64,7 @@ impl App {
                 directory: Directory::new(config.people),
                 look_every: config.look_every,
                 api_keys: ApiKeys::new(config.api_keys),
+                mail_topics: config.mail_topics,
             },
             wake,
             asked: Asked::default(),

@@ -4,13 +4,16 @@
 use serde_json::{Map, Value};
 
 /// Every key of `serve`. In the environment each is `COUNTERSIGN_` and its name in capitals; lists are JSON there.
-pub(super) const KEYS: [&str; 15] = [
+pub(super) const KEYS: [&str; 18] = [
     "public_url",
     "listen",
     "organisation",
     "time_zone",
     "table",
     "mail_from",
+    "mail_configuration_set",
+    "mail_topics",
+    "mail_event_queues",
     "look_every_seconds",
     "master_key",
     "master_key_file",

@@ -12,6 +12,7 @@ mod generated;
 mod harness;
 mod intake;
 mod lint;
+mod mail_events;
 mod mailing;
 mod metrics;
 mod operating;

@@ -5,9 +5,10 @@ use crate::domain::api_key::Scope;
 use crate::domain::approval::Approval;
 use crate::domain::callback::Callback;
 use crate::domain::decision::{AnsweredBy, RequestState};
-use crate::domain::explain::explain;
+use crate::domain::explain::{attention, explain};
 use crate::domain::ids::ApprovalId;
-use crate::domain::signer::{MailKind, SignerRecord, SignerState};
+use crate::domain::mail_status::{self, MailNote, Standing};
+use crate::domain::signer::{SignerRecord, SignerState};
 use crate::web::error::WebError;
 use crate::web::{Web, auth};
 use axum::extract::{Path, State};
@@ -59,6 +60,10 @@ pub(super) fn summary(approval: &Approval) -> Value {
             .collect();
         shown["waitingFor"] = json!(waiting);
     }
+    let attention = attention(approval);
+    if !attention.is_empty() {
+        shown["attention"] = json!(attention);
+    }
     if let RequestState::Ended(ended) = &approval.record.state {
         shown["endedAt"] = json!(ended.ending.at());
         shown["callback"] = callback(&ended.callback);
@@ -90,7 +95,11 @@ fn signer(approval: &Approval, record: &SignerRecord) -> Value {
     let person = approval.people.signers[usize::from(record.number)].as_ref();
     let status = match &record.state {
         SignerState::Waiting => "waiting",
-        SignerState::Sent { .. } => "sent",
+        SignerState::Sent { .. } => match mail_status::standing(approval, record) {
+            Standing::Delivered(_) => "delivered",
+            Standing::Trouble(_) => "bounced",
+            Standing::Unknown | Standing::Delayed(_) => "sent",
+        },
         SignerState::Bounced { .. } => "bounced",
         SignerState::Answered(_) => "answered",
         SignerState::Replaced { .. } => "replaced",
@@ -117,15 +126,27 @@ fn signer(approval: &Approval, record: &SignerRecord) -> Value {
         }
         SignerState::Waiting | SignerState::Replaced { .. } => {}
     }
-    if let Some(mail) = &record.mail {
-        let kind = match mail.kind {
-            MailKind::Invitation => "invitation",
-            MailKind::Reminder { .. } => "reminder",
-            MailKind::Receipt => "receipt",
-            MailKind::Closed => "closed",
-        };
-        shown["nextMail"] = json!({"kind": kind, "at": mail.due, "attempts": mail.attempts});
+    if let Standing::Delivered(note) | Standing::Delayed(note) | Standing::Trouble(note) =
+        mail_status::standing(approval, record)
+    {
+        shown["mail"] = mail(note);
     }
+    if let Some(mail) = &record.mail {
+        shown["nextMail"] = json!({
+            "kind": mail.kind.word(), "at": mail.due, "attempts": mail.attempts, "lastError": mail.last_error,
+        });
+    }
+    shown
+}
+
+/// What became of the newest mail of which anything is known.
+fn mail(note: &MailNote) -> Value {
+    let mut shown = json!(note.fate);
+    shown["is"] = json!(note.fate.word());
+    shown["at"] = json!(note.happened);
+    shown["mailedAt"] = json!(note.mail.sent);
+    shown["explanation"] = json!(mail_status::words(&note.fate));
+    shown["said"] = json!(note.said);
     shown
 }
 
