@@ -7,12 +7,14 @@ pub mod local;
 mod mail;
 mod read;
 mod source;
+mod ways;
 
 pub use read::{ConfigError, ReadFile, Serve, read};
 
 use crate::domain::api_key::ApiKey;
 use crate::domain::keys::MasterKey;
 use crate::domain::signer::Person;
+use crate::intake::Ways;
 
 /// What an operator decides.
 #[derive(Clone)]
@@ -32,8 +34,6 @@ pub struct Config {
     pub mail_configuration_set: Option<String>,
     /// The SNS topics whose messages about mails count: ARNs.
     pub mail_topics: Vec<String>,
-    /// The SQS queues in which SES's events about mails come: URLs.
-    pub mail_event_queues: Vec<String>,
     /// People whom requests may name without an address.
     pub people: Vec<Person>,
     /// How often the worker looks into the index for what other processes, or a crash, left due.
@@ -46,6 +46,8 @@ pub struct Config {
     pub evidence_seed: [u8; 32],
     /// What programs may use the API with.
     pub api_keys: Vec<ApiKey>,
+    /// The ways in beside HTTP.
+    pub ways: Ways,
 }
 
 impl std::fmt::Debug for Config {

@@ -83,7 +83,7 @@ impl Reader<'_> {
             "what mails are sent from, an identity of SES: \"Approvals <approvals@example.com>\"",
         );
         let mail_from = self.checked("mail_from", mail_from, check_mail_from);
-        let mail_events = self.mail_events();
+        let (mail_configuration_set, mail_topics) = self.mail_events();
         let look_every = self.number("look_every_seconds", 10, 1, 3600);
         let master_key = self.master_key();
         let older_keys = self.older_keys();
@@ -93,6 +93,7 @@ impl Reader<'_> {
         );
         let people = self.people();
         let api_keys = self.api_keys();
+        let ways = self.ways(&people);
         Some(Serve {
             listen: listen?,
             config: Config {
@@ -101,15 +102,15 @@ impl Reader<'_> {
                 time_zone: time_zone?,
                 table: table?,
                 mail_from: mail_from?,
-                mail_configuration_set: mail_events.configuration_set,
-                mail_topics: mail_events.topics,
-                mail_event_queues: mail_events.queues,
+                mail_configuration_set,
+                mail_topics,
                 people,
                 look_every: SignedDuration::from_secs(look_every?),
                 master_key: master_key?,
                 older_keys,
                 evidence_seed: evidence_seed?,
                 api_keys,
+                ways,
             },
         })
     }

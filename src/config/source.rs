@@ -23,14 +23,18 @@ pub(super) const KEYS: [&str; 18] = [
     "evidence_key_file",
     "people",
     "api_keys",
+    "intake_queues",
+    "dead_letter_queue",
+    "activities",
 ];
 
 /// The keys that `local` reads. Both commands may be given the same file; each leaves the other's alone.
-pub(super) const LOCAL_KEYS: [&str; 12] = [
+pub(super) const LOCAL_KEYS: [&str; 13] = [
     "organisation",
     "time_zone",
     "mail_from",
     "people",
+    "intake_queues",
     "queues",
     "activities",
     "buckets",
@@ -44,8 +48,16 @@ pub(super) const LOCAL_KEYS: [&str; 12] = [
 /// Keys that are secrets themselves: never in the file, which is shown, copied and committed.
 pub(super) const SECRETS: [&str; 2] = ["master_key", "evidence_key"];
 
-/// Keys whose values are lists.
-const LISTS: [&str; 3] = ["older_keys", "people", "api_keys"];
+/// Keys whose values are lists or tables.
+const LISTS: [&str; 7] = [
+    "older_keys",
+    "people",
+    "api_keys",
+    "intake_queues",
+    "mail_event_queues",
+    "mail_topics",
+    "activities",
+];
 
 /// Variables of ours that other commands read.
 const NOT_OURS: [&str; 4] = ["CONFIG", "URL", "API_KEY", "OPERATIONS"];
@@ -100,7 +112,7 @@ pub(super) fn merge(
             if let Ok(value) = serde_json::from_str(&text) {
                 value
             } else {
-                let message = "isn't JSON; in a variable, a list is written as JSON: [{\"…\": \"…\"}]";
+                let message = "isn't JSON; in a variable, a list is written as JSON: [{\"…\": \"…\"}], a table as {\"…\": {\"…\": \"…\"}}";
                 problems.push(Problem::new(name, message));
                 continue;
             }

@@ -63,13 +63,13 @@ impl Site {
             mail_from: "countersign@example.com".to_owned(),
             mail_configuration_set: None,
             mail_topics: Vec::new(),
-            mail_event_queues: Vec::new(),
             people: vec![],
             look_every: jiff::SignedDuration::from_secs(5),
             master_key: MasterKey::new(1, [1; 32]),
             older_keys: vec![],
             evidence_seed: [1; 32],
             api_keys: vec![],
+            ways: Default::default(),
         };
         let flow = App::new(config, &aws, clock, Random::new(|bytes| bytes.fill(7))).flow();
         let claim = LinkClaim {
