@@ -9,7 +9,7 @@ mod read;
 mod source;
 mod ways;
 
-pub use read::{ConfigError, ReadFile, Serve, read};
+pub use read::{ConfigError, ReadFile, Runs, Serve, read};
 
 use crate::domain::api_key::ApiKey;
 use crate::domain::keys::MasterKey;

@@ -4,7 +4,7 @@ use super::Failure;
 use super::system::{fill_random, interrupted, system_clock};
 use super::terminal::{complain, say};
 use crate::app::{App, aws_of_environment};
-use crate::config;
+use crate::config::{self, Runs};
 use crate::flow::Random;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -25,11 +25,11 @@ pub(crate) struct Serve {
 impl Serve {
     /// Runs it until SIGTERM or Ctrl-C.
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let file = self.file()?;
-        let variables = std::env::vars_os()
-            .filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)));
-        let serve = config::read(file.as_deref(), variables, &|path| std::fs::read(path))
-            .map_err(|error| Failure::usage(error.to_string()))?;
+        let file = configuration(self.config.as_deref())?;
+        let serve = config::read(file.as_deref(), variables(), Runs::Service, &|path| {
+            std::fs::read(path)
+        })
+        .map_err(|error| Failure::usage(error.to_string()))?;
         let aws = aws_of_environment().await;
         if aws.region().is_none() {
             return Err(Failure::usage(
@@ -57,18 +57,24 @@ impl Serve {
         }
         serve_until_stopped(app, listener).await
     }
+}
 
-    fn file(&self) -> Result<Option<String>, Failure> {
-        let path = self.config.as_deref().unwrap_or(Path::new(USUAL_FILE));
-        match std::fs::read_to_string(path) {
-            Ok(text) => Ok(Some(text)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && self.config.is_none() => Ok(None),
-            Err(error) => Err(Failure::usage(format!(
-                "{} can't be read: {error}",
-                path.display()
-            ))),
-        }
+/// The text of the configuration's file; without one that is named, of countersign.toml, if it is there.
+pub(super) fn configuration(named: Option<&Path>) -> Result<Option<String>, Failure> {
+    let path = named.unwrap_or(Path::new(USUAL_FILE));
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => Ok(None),
+        Err(error) => Err(Failure::usage(format!(
+            "{} can't be read: {error}",
+            path.display()
+        ))),
     }
+}
+
+/// This process's variables, those that are text.
+pub(super) fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)))
 }
 
 /// Runs until a signal comes, then answers what was accepted and ends. A second signal ends at once.

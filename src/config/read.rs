@@ -20,8 +20,21 @@ use std::path::Path;
 pub struct Serve {
     /// Where pages and API listen.
     pub listen: SocketAddr,
+    /// For a function: the address of the queue whose messages wake it.
+    pub wake_queue: Option<String>,
+    /// For a function: whether it does what only operators may.
+    pub operations: bool,
     /// Everything else.
     pub config: Config,
+}
+
+/// What the program is started as: it decides what has to be there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Runs {
+    /// A service, which programs ask over HTTP: with no API key nobody could.
+    Service,
+    /// A Lambda function, which workflows invoke: AWS says who may.
+    Function,
 }
 
 /// What is wrong with a configuration: all of it, a line each.
@@ -37,6 +50,7 @@ pub type ReadFile<'a> = &'a dyn Fn(&Path) -> std::io::Result<Vec<u8>>;
 pub fn read(
     file: Option<&str>,
     variables: impl IntoIterator<Item = (String, String)>,
+    runs: Runs,
     read_file: ReadFile<'_>,
 ) -> Result<Serve, ConfigError> {
     let mut problems = Vec::new();
@@ -46,7 +60,7 @@ pub fn read(
         read_file,
         problems,
     };
-    let serve = reader.serve();
+    let serve = reader.serve(runs);
     match serve {
         Some(serve) if reader.problems.is_empty() => Ok(serve),
         _ => Err(ConfigError(reader.problems)),
@@ -61,7 +75,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn serve(&mut self) -> Option<Serve> {
+    fn serve(&mut self, runs: Runs) -> Option<Serve> {
         let public_url = self.required(
             "public_url",
             "where signers reach the pages, such as \"https://sign.example.com\"",
@@ -92,10 +106,15 @@ impl Reader<'_> {
             "the key that signs evidence, 32 bytes; make one with: openssl rand -base64 32 > evidence.key",
         );
         let people = self.people();
-        let api_keys = self.api_keys();
+        let api_keys = self.api_keys(runs);
+        let wake_queue = self.text("wake_queue");
+        let wake_queue = self.checked("wake_queue", wake_queue, check_queue);
+        let operations = self.operations();
         let ways = self.ways(&people);
         Some(Serve {
             listen: listen?,
+            wake_queue,
+            operations,
             config: Config {
                 public_url: public_url?,
                 organisation: organisation?,
@@ -113,6 +132,18 @@ impl Reader<'_> {
                 ways,
             },
         })
+    }
+
+    /// Whether the function is the operators'.
+    fn operations(&mut self) -> bool {
+        match self.text("operations").as_deref() {
+            None | Some("off") => false,
+            Some("on") => true,
+            Some(_) => {
+                self.problem("operations", "must be \"on\" or \"off\"");
+                false
+            }
+        }
     }
 
     fn master_key(&mut self) -> Option<MasterKey> {
@@ -179,7 +210,7 @@ impl Reader<'_> {
         people
     }
 
-    fn api_keys(&mut self) -> Vec<ApiKey> {
+    fn api_keys(&mut self, runs: Runs) -> Vec<ApiKey> {
         let before = self.problems.len();
         let mut keys: Vec<ApiKey> = Vec::new();
         for (path, map) in self.list("api_keys", &["id", "sha256", "scopes"]) {
@@ -203,7 +234,7 @@ impl Reader<'_> {
                 keys.push(ApiKey { id, sha256, scopes });
             }
         }
-        if keys.is_empty() && self.problems.len() == before {
+        if keys.is_empty() && self.problems.len() == before && runs == Runs::Service {
             self.problem(
                 "api_keys",
                 "there are none, so nobody could ask for an approval; run `countersign keys new --id NAME`, keep the \
@@ -368,6 +399,19 @@ fn check_url(text: String) -> Result<String, String> {
         Ok(text.trim_end_matches('/').to_owned())
     } else {
         Err("must be an address of at most 70 characters, such as \"https://sign.example.com\"".to_owned())
+    }
+}
+
+/// A queue's address, such as <https://sqs.eu-central-1.amazonaws.com/123456789012/countersign-wake>.
+fn check_queue(text: String) -> Result<String, String> {
+    let url: Option<http::Uri> = text.parse().ok();
+    let fits = url.is_some_and(|url| {
+        matches!(url.scheme_str(), Some("http" | "https")) && url.path().matches('/').count() >= 2
+    });
+    if fits {
+        Ok(text)
+    } else {
+        Err("must be a queue's address, such as \"https://sqs.eu-central-1.amazonaws.com/123456789012/countersign-wake\"".to_owned())
     }
 }
 

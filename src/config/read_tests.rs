@@ -1,5 +1,6 @@
 //! What is read, and how each thing that is wrong is told.
 
+use super::Runs;
 use super::*;
 
 const KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
@@ -40,7 +41,7 @@ fn read_with(file: Option<&str>, variables: &[(&str, &str)]) -> Result<Serve, St
         Some("short.key") => Ok(b"c2hvcnQtY2FuYXJ5".to_vec()),
         _ => Err(std::io::Error::from(std::io::ErrorKind::NotFound)),
     };
-    read(file, variables, &files).map_err(|error| error.to_string())
+    read(file, variables, Runs::Service, &files).map_err(|error| error.to_string())
 }
 
 #[test]

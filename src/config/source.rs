@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 /// Every key of `serve`. In the environment each is `COUNTERSIGN_` and its name in capitals; lists are JSON there.
-pub(super) const KEYS: [&str; 18] = [
+pub(super) const KEYS: [&str; 20] = [
     "public_url",
     "listen",
     "organisation",
@@ -26,6 +26,8 @@ pub(super) const KEYS: [&str; 18] = [
     "intake_queues",
     "dead_letter_queue",
     "activities",
+    "wake_queue",
+    "operations",
 ];
 
 /// The keys that `local` reads. Both commands may be given the same file; each leaves the other's alone.
@@ -60,7 +62,7 @@ const LISTS: [&str; 7] = [
 ];
 
 /// Variables of ours that other commands read.
-const NOT_OURS: [&str; 4] = ["CONFIG", "URL", "API_KEY", "OPERATIONS"];
+const NOT_OURS: [&str; 3] = ["CONFIG", "URL", "API_KEY"];
 
 const PREFIX: &str = "COUNTERSIGN_";
 
