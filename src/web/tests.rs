@@ -62,6 +62,8 @@ impl Site {
             time_zone: "UTC".to_owned(),
             table: "countersign".to_owned(),
             mail_from: "countersign@example.com".to_owned(),
+            mail_configuration_set: None,
+            mail_topics: Vec::new(),
             people: vec![],
             look_every: jiff::SignedDuration::from_secs(5),
             master_key: MasterKey::new(1, [1; 32]),
