@@ -126,7 +126,7 @@ pub(crate) fn malformed(name: &str, seed: u64, canaries: &mut Canaries) -> Strin
 }
 
 /// An envelope with this inside.
-fn wrapped(envelope: &str, inner: &Value) -> Value {
+pub(crate) fn wrapped(envelope: &str, inner: &Value) -> Value {
     let mut whole = sample(envelope);
     if envelope == "eventbridge" {
         whole["detail"] = inner.clone();
