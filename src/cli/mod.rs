@@ -9,6 +9,7 @@ mod client;
 mod demo;
 #[cfg(feature = "local")]
 pub mod embedded;
+mod health;
 mod keys;
 mod lambda;
 mod lint;
@@ -57,6 +58,8 @@ enum Command {
     Skip(skip::Skip),
     /// Run the service: pages, API and worker, against AWS
     Serve(serve::Serve),
+    /// Say whether the `serve` on this machine does its work, for a container's health check
+    Health(health::Health),
     /// List requests: who is waited for, newest first
     Pending(pending::Pending),
     /// Explain a request: who is waited for, since when, what happens next
@@ -152,6 +155,7 @@ impl Command {
             #[cfg(feature = "local")]
             Self::Skip(skip) => Box::pin(skip.run()).await,
             Self::Serve(serve) => Box::pin(serve.run()).await,
+            Self::Health(health) => Box::pin(health.run()).await,
             Self::Pending(pending) => Box::pin(pending.run()).await,
             Self::Show(show) => Box::pin(show.run()).await,
             Self::Events(events) => Box::pin(events.run()).await,
