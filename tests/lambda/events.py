@@ -4,6 +4,8 @@ import base64
 import urllib.parse
 import uuid
 
+# Where the pages are, as signers see it: nothing listens there, every request is made an event of.
+PUBLIC = "https://sign.example.com"
 CLIENT = "198.51.100.7"
 
 
