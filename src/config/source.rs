@@ -11,6 +11,9 @@ pub(super) const KEYS: [&str; 20] = [
     "time_zone",
     "table",
     "mail_from",
+    "mail_configuration_set",
+    "mail_topics",
+    "mail_event_queues",
     "look_every_seconds",
     "master_key",
     "master_key_file",
@@ -48,7 +51,15 @@ pub(super) const LOCAL_KEYS: [&str; 13] = [
 pub(super) const SECRETS: [&str; 2] = ["master_key", "evidence_key"];
 
 /// Keys whose values are lists or tables.
-const LISTS: [&str; 5] = ["older_keys", "people", "api_keys", "intake_queues", "activities"];
+const LISTS: [&str; 7] = [
+    "older_keys",
+    "people",
+    "api_keys",
+    "intake_queues",
+    "mail_event_queues",
+    "mail_topics",
+    "activities",
+];
 
 /// Variables of ours that other commands read.
 const NOT_OURS: [&str; 3] = ["CONFIG", "URL", "API_KEY"];

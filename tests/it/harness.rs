@@ -296,6 +296,8 @@ fn config() -> Config {
         time_zone: "UTC".to_owned(),
         table: "countersign".to_owned(),
         mail_from: "Countersign <countersign@example.com>".to_owned(),
+        mail_configuration_set: Some("countersign".to_owned()),
+        mail_topics: vec![super::mail_events::TOPIC.to_owned()],
         people: vec![person("Bob"), person("Alice")],
         look_every: SignedDuration::from_mins(10),
         master_key: MasterKey::new(1, [7; 32]),

@@ -15,6 +15,7 @@ mod generated;
 mod harness;
 mod intake;
 mod lint;
+mod mail_events;
 mod mailing;
 mod metrics;
 mod operating;
