@@ -168,10 +168,8 @@ impl Lambda {
         if requests.is_empty() {
             return Ok(json!({"batchItemFailures": []}));
         }
-        // An error of the whole batch has it delivered again, and what was taken in counts once.
-        batch::answer(&self.flow, &json!({"Records": requests}))
-            .await
-            .map_err(unavailable)
+        event["Records"] = Value::Array(requests);
+        batch::answer(&self.flow, &event).await.map_err(unavailable)
     }
 }
 
