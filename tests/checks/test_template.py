@@ -181,6 +181,35 @@ def test_the_samples_are_those_that_are_tested():
         assert machines[name]["LoggingConfiguration"]["IncludeExecutionData"] is False
 
 
+def functions_of_role(role: str, action: str) -> set[str]:
+    """The functions that a role may invoke, or the machines that it may start, by their names in the template."""
+    return {
+        name
+        for document in of_role(role)
+        for statement in document["Statement"]
+        if action in (statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]])
+        for name in re.findall(r"'Fn::GetAtt': '(\w+)\.Arn'", str(statement["Resource"]))
+    }
+
+
+def test_the_samples_may_invoke_what_they_invoke():
+    """And nothing else: what each definition is filled in with is what their role names."""
+    machines, invoked = resources("AWS::StepFunctions::StateMachine"), set()
+    for name, file in WORKFLOWS.items():
+        text = (ROOT / f"infra/workflows/{file}.asl.json").read_text()
+        filled = machines[name].get("DefinitionSubstitutions") or machines[name]["DefinitionString"]["Fn::Sub"][1]
+        for placeholder in re.findall(r'"(?:FunctionName|Resource)": "\$\{(\w+)\}"', text):
+            if "Fn::GetAtt" in filled[placeholder]:
+                invoked.add(filled[placeholder]["Fn::GetAtt"].removesuffix(".Arn"))
+    assert functions_of_role("SamplesRole", "lambda:InvokeFunction") == invoked
+    # The one that starts another needs what `.sync` needs: docs.aws.amazon.com/step-functions/latest/dg/connect-stepfunctions.html
+    started = (ROOT / "infra/workflows/fetch-process-save-started.asl.json").read_text()
+    assert "states:startExecution.sync:2" in started
+    allowed = set().union(*map(granted, of_role("SamplesRole")))
+    assert {"states:StartExecution", "states:DescribeExecution", "states:StopExecution"} <= allowed
+    assert {"events:PutTargets", "events:PutRule", "events:DescribeRule"} <= allowed
+
+
 def test_every_workflow_of_the_folder_is_a_sample():
     """But share-data-pass, which is share-data without its services."""
     files = {path.name.removesuffix(".asl.json") for path in (ROOT / "infra/workflows").glob("*.asl.json")}

@@ -104,14 +104,17 @@ class Account:
         assert "FunctionError" not in answer, payload
         return payload
 
+    def queue(self, name: str) -> str:
+        """The address of a queue."""
+        return f"{self.local.aws}/{ACCOUNT}/{self.name}-{name}"
+
     def tick(self):
         """As the scheduler does every minute."""
         self.invoke({"countersign": "tick"}, who="TickRole")
 
     def _deliver(self, queue: str):
         """As Lambda's event source mapping does, with the function's role."""
-        sqs, name = self.client("sqs", "FunctionRole"), f"{self.name}-{queue}"
-        url = f"{self.local.aws}/{ACCOUNT}/{name}"
+        sqs, name, url = self.client("sqs", "FunctionRole"), f"{self.name}-{queue}", self.queue(queue)
         sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
         while not self.stopping.is_set():
             messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1).get("Messages", [])

@@ -101,6 +101,10 @@ class Stack:
         """A managed policy's document, with everything filled in."""
         return document(self.client("iam").get_policy_version(PolicyArn=self.resources[name], VersionId="v1")["PolicyVersion"]["Document"])
 
+    def documents(self, role: str, *managed: str) -> list[dict]:
+        """All policies of a role: its own, and the managed ones, which moto doesn't say of it."""
+        return [self.policy(name) for name in managed] + list(self.inline(role).values())
+
     def inline(self, role: str) -> dict[str, dict]:
         """The documents of a role's own policies, by their names."""
         iam, name = self.client("iam"), self.resources[role]

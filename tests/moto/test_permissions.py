@@ -18,8 +18,6 @@ CONTAINERS = {
     "Service": "container", "PublicUrl": "https://sign.example.com", "Image": "example.com/countersign:1",
     "Activities": "legal-*", "StartableStateMachines": "orders-*",
 }
-# Asked for by AWS itself, with a role of ours, where no test can see it: Lambda and ECS write logs and fetch images.
-BY_AWS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +29,6 @@ def packaged(aws, client, tmp_path_factory):
 @pytest.fixture(scope="module")
 def contained(aws, client, packaged):
     return Stack(aws, client, packaged, "contained", **CONTAINERS)
-
-
-def documents_of(stack: Stack, role: str, *managed: str) -> list[dict]:
-    return [stack.policy(name) for name in managed] + list(stack.inline(role).values())
 
 
 class Workflows:
@@ -168,7 +162,7 @@ def forgotten(demo, number: str):
 
 @keys_by_reference
 def test_what_is_called_is_allowed(walked, contained):
-    documents = documents_of(contained, "ServiceRole", "ServicePolicy", "StartPolicy")
+    documents = contained.documents("ServiceRole", "ServicePolicy", "StartPolicy")
     calls = walked.of("ServiceRole")
     assert len(calls) > 100
     refused = {str(call) for call in calls if allowing(documents, call) is None}
@@ -177,13 +171,13 @@ def test_what_is_called_is_allowed(walked, contained):
 
 @keys_by_reference
 def test_what_is_allowed_is_called(walked, contained):
-    documents = documents_of(contained, "ServiceRole", "ServicePolicy", "StartPolicy")
+    documents = contained.documents("ServiceRole", "ServicePolicy", "StartPolicy")
     used = {action for call in walked.of("ServiceRole") for action, _ in allowing(documents, call) or []}
     assert granted(documents) - used == set()
 
 
 def test_a_call_that_no_policy_names_is_refused(contained):
-    documents = documents_of(contained, "ServiceRole", "ServicePolicy", "StartPolicy")
+    documents = contained.documents("ServiceRole", "ServicePolicy", "StartPolicy")
     region = (("aws:RequestedRegion", "us-east-1"),)
     mail = region + (("ses:FromAddress", "countersign@example.com"),)
     sender = arn("ses", "identity/countersign@example.com")
