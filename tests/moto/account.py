@@ -19,7 +19,7 @@ from demo import BINARY, PATIENCE, wait_until
 from iam import ACCOUNT, REGION, Recorder, arn
 from local import Local
 from stack import Stack
-from template import ROOT
+from template import ROOT, resources
 
 # The template gives keys by reference to Secrets Manager.
 keys_by_reference = pytest.mark.skipif(
@@ -63,8 +63,6 @@ class Account:
     def __enter__(self):
         self.recorder.__enter__()
         self.front.start()
-        for thread in self.threads:
-            thread.start()
         self.refused = None
         try:
             wait_until("the functions are there", self._has_functions)
@@ -72,7 +70,24 @@ class Account:
             told = "\n".join([*self.local.lines, *self.local.errors])
             self.__exit__()
             raise AssertionError(f"no function: {self.refused}\n{told}") from None
+        self.publish_mail_events()
+        for thread in self.threads:
+            thread.start()
         return self
+
+    def publish_mail_events(self):
+        """SES tells of mails as the stack has it: by its configuration set, over EventBridge, to the function."""
+        (events,) = resources("AWS::SES::ConfigurationSetEventDestination").values()
+        destination = {key: it for key, it in events["EventDestination"].items() if key not in ("Name", "EventBridgeDestination")}
+        destination["EventBridgeDestination"] = {"EventBusArn": arn("events", "event-bus/default")}
+        ses, bus = self.local.client("sesv2"), self.local.client("events")
+        ses.create_configuration_set(ConfigurationSetName=self.stack.resources["MailConfigurationSet"])
+        ses.create_configuration_set_event_destination(
+            ConfigurationSetName=self.stack.resources["MailConfigurationSet"], EventDestinationName="countersign", EventDestination=destination
+        )
+        made = self.stack.client("events").describe_rule(Name=f"{self.name}-mail")
+        bus.put_rule(Name=made["Name"], EventPattern=made["EventPattern"])
+        bus.put_targets(Rule=made["Name"], Targets=[{"Id": "function", "Arn": arn("lambda", f"function:{self.name}")}])
 
     def _has_functions(self) -> bool:
         try:
@@ -85,7 +100,8 @@ class Account:
     def __exit__(self, *_):
         self.stopping.set()
         for thread in self.threads:
-            thread.join(PATIENCE)
+            if thread.is_alive():
+                thread.join(PATIENCE)
         self.front.stop()
         self.local.kill()
         self.recorder.__exit__()
@@ -128,7 +144,12 @@ class Account:
                 }
                 for it in messages
             ]
-            answer = self.invoke({"Records": records}) or {}
+            try:
+                answer = self.invoke({"Records": records}) or {}
+            except AssertionError as error:
+                # They come again.
+                print(f"{name}: {error}")
+                continue
             failed = {it["itemIdentifier"] for it in answer.get("batchItemFailures", [])}
             done = [it for it in messages if it["MessageId"] not in failed]
             if done:

@@ -13,6 +13,7 @@ from demo import BINARY, BOB, PATIENCE, answer, fetch, link_in, wait_until
 from iam import Call, allowing, arn, granted
 from serve import SCOPES, environment
 from stack import Stack, package
+from template import ROOT
 
 pytestmark = keys_by_reference
 numbers = itertools.count(1)
@@ -132,6 +133,19 @@ def test_a_program_uses_the_api_behind_api_gateway(account, api_key):
     program("start", "orders-1", "--idempotency-key", "one")
 
 
+@pytest.mark.skipif("mail_event" not in (ROOT / "src/lambda/mod.rs").read_text(), reason="the function takes no events of mails yet")
+def test_what_becomes_of_a_mail_is_known(account):
+    """SES's event comes over EventBridge, by the rule that the stack makes."""
+    nobody = {"name": "Carol", "email": "bounce@simulator.amazonses.com"}
+    run(account, by_invoke(account, request_of("Approve case ten", signers=[nobody], externalId="ten")))
+
+    def bounced():
+        listed = account.invoke({"action": "list", "status": "attention"}, "OperationsFunction")["requests"]
+        return [it for it in listed if it.get("externalId") == "ten"]
+
+    wait_until("the bounce is noticed", bounced)
+
+
 def test_a_link_that_is_none_and_a_page_that_is_none(account):
     assert fetch(f"{account.front.url}/s/{'x' * 47}").status == 404
     assert fetch(f"{account.front.url}/nothing").status == 404
@@ -150,7 +164,8 @@ def of_role(account, role: str) -> list[dict]:
 def test_what_a_function_asks_is_allowed(account, role):
     calls = account.recorder.of(role)
     assert len(calls) > (100 if role == "FunctionRole" else 5)
-    refused = {str(call) for call in calls if allowing(of_role(account, role), call) is None}
+    documents = of_role(account, role)
+    refused = {str(call) for call in calls if allowing(documents, call) is None}
     assert not refused, refused
 
 
