@@ -233,7 +233,7 @@ class Recorder:
 
             def handle_error(self, request, client_address):
                 """A caller that was killed leaves its connection."""
-                if not isinstance(sys.exception(), OSError):
+                if not isinstance(sys.exc_info()[1], OSError):
                     super().handle_error(request, client_address)
 
         self.server = Server(("127.0.0.1", 0), Handler)

@@ -7,13 +7,13 @@ import zipfile
 from pathlib import Path
 
 from demo import BINARY, PATIENCE
+from iam import REGION
 from serve import environment
 from template import ROOT
 from waiting import run_machines
 
 # Where tests/run puts the AWS CLI.
 TOOLS = Path(BINARY).parents[1] / "venv/bin"
-ACCOUNT, REGION = "123456789012", "us-east-1"
 # What has no default.
 NEEDED = {"Organisation": "Example Ltd", "MailFrom": "countersign@example.com"}
 

@@ -13,8 +13,9 @@ from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from jsonschema import Draft7Validator
 
 from demo import BOB, answer, link_in, wait_until
+from iam import REGION
 from serve import Serve
-from stack import REGION, Stack, package
+from stack import Stack, package
 from template import TEMPLATE
 from waiting import ended, run_machines
 
