@@ -227,17 +227,20 @@ impl Queues {
         message: &Message,
         reason: &str,
     ) -> Result<(), QueueError> {
-        let whole = self.put(dead, queue, message, &message.body, reason).await;
-        match whole {
+        let mut put = self.put(dead, queue, message, &message.body, reason).await;
+        if let Err(QueueError::Refused { code, .. }) = &put
+            && message.body.len() > CUT_BODY
+            && code.starts_with("InvalidParameterValue")
+        {
             // Whatever is wrong with a parameter, it is the length of the body: all else is made here.
-            Err(QueueError::Refused { code, .. })
-                if message.body.len() > CUT_BODY && code.starts_with("InvalidParameterValue") =>
-            {
-                let cut = &message.body[..message.body.floor_char_boundary(CUT_BODY)];
-                self.put(dead, queue, message, cut, reason).await
-            }
-            answer => answer,
+            let cut = &message.body[..message.body.floor_char_boundary(CUT_BODY)];
+            put = self.put(dead, queue, message, cut, reason).await;
         }
+        if matches!(put, Err(QueueError::Refused { .. })) {
+            // It may not be that queue any more.
+            self.known().remove(queue);
+        }
+        put
     }
 
     async fn put(
@@ -268,7 +271,7 @@ impl Queues {
                 .string_value(value);
             call = call.message_attributes(name, value.build().expect("the type is set"));
         }
-        if dead.ends_with(".fifo") {
+        if is_fifo(dead) {
             let group = message.group.as_deref().unwrap_or(&message.id);
             call = call.message_group_id(group).message_deduplication_id(&message.id);
         }
@@ -292,6 +295,11 @@ fn sendable(text: &str) -> String {
 fn with_what_sqs_takes(text: &str, other: char) -> String {
     let takes = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
     text.chars().map(|c| if takes(c) { c } else { other }).collect()
+}
+
+/// Whether a queue is a FIFO queue, by its name, its address or its ARN.
+pub fn is_fifo(queue: &str) -> bool {
+    queue.strip_suffix(".fifo").is_some()
 }
 
 /// Whether an error passes by itself although it is the caller's: throttled, or credentials that the SDK renews.

@@ -30,6 +30,10 @@ impl Reader<'_> {
             );
             self.problem("dead_letter_queue", message);
         }
+        if matches!(self.values.get("activities"), Some(other) if !other.is_object() && !other.is_array()) {
+            let message = "must be a table for each activity: [activities.\"arn:…\"]";
+            self.problem("activities", message);
+        }
         let activities = self.worked_activities(people, check_activity_arn);
         let activities = activities.into_iter().map(|(arn, asks)| Activity { arn, asks });
         Ways {
@@ -47,11 +51,6 @@ impl Reader<'_> {
         check: fn(&str) -> Result<(), String>,
     ) -> Vec<(String, Asks)> {
         let Some(Value::Object(tables)) = self.values.get("activities") else {
-            if let Some(other) = self.values.get("activities").filter(|other| !other.is_array()) {
-                let message =
-                    format!("must have a table for each activity, not {other}: [activities.\"arn:…\"]");
-                self.problem("activities", message);
-            }
             return Vec::new();
         };
         let directory = Directory::new(people.to_vec());

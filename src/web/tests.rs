@@ -8,6 +8,7 @@ use crate::domain::ids::ApprovalId;
 use crate::domain::keys::MasterKey;
 use crate::domain::link::LinkClaim;
 use crate::flow::{Clock, Random};
+use crate::intake::Ways;
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
@@ -69,7 +70,7 @@ impl Site {
             older_keys: vec![],
             evidence_seed: [1; 32],
             api_keys: vec![],
-            ways: Default::default(),
+            ways: Ways::default(),
         };
         let flow = App::new(config, &aws, clock, Random::new(|bytes| bytes.fill(7))).flow();
         let claim = LinkClaim {
