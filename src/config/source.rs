@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 /// Every key of `serve`. In the environment each is `COUNTERSIGN_` and its name in capitals; lists are JSON there.
-pub(super) const KEYS: [&str; 20] = [
+pub(super) const KEYS: [&str; 23] = [
     "public_url",
     "listen",
     "organisation",
