@@ -17,6 +17,7 @@ pub use wake::{FURTHEST, WakeQueue};
 use crate::app::App;
 use crate::domain::ids::ApprovalId;
 use crate::flow::Flow;
+use crate::flow::mail_event::{self, MailEventError};
 use crate::intake::batch;
 use crate::intake::invoke::{Function, InvokeError, direct_invoke};
 use crate::web;
@@ -54,6 +55,7 @@ pub struct Lambda {
 enum Event {
     Http(Shape),
     Queue,
+    Mail,
     Tick,
     Direct,
 }
@@ -67,6 +69,8 @@ impl Event {
             Self::Http(shape)
         } else if is_of_queue(event) {
             Self::Queue
+        } else if text("source") == Some("aws.ses") || is_of_topic(event) {
+            Self::Mail
         } else if scheduled || text("countersign") == Some("tick") {
             Self::Tick
         } else {
@@ -79,6 +83,13 @@ fn is_of_queue(event: &Value) -> bool {
     let records = event.get("Records").and_then(Value::as_array);
     records.is_some_and(|records| {
         !records.is_empty() && records.iter().all(|record| record["eventSource"] == "aws:sqs")
+    })
+}
+
+fn is_of_topic(event: &Value) -> bool {
+    let records = event.get("Records").and_then(Value::as_array);
+    records.is_some_and(|records| {
+        !records.is_empty() && records.iter().all(|record| record["EventSource"] == "aws:sns")
     })
 }
 
@@ -127,6 +138,7 @@ impl Lambda {
                 work.run(Until { begin: soon, end }).await;
                 answer
             }
+            Event::Mail => mail_events(&self.flow, &event).await,
             Event::Tick => {
                 let ran = work.run_all(Until { begin: last, end }).await;
                 ran.map(|()| json!({"status": "done"})).map_err(unavailable)
@@ -173,6 +185,20 @@ impl Lambda {
     }
 }
 
+/// What SES tells about mails, by a rule of EventBridge or by a topic of SNS. What is no such event is dropped: Lambda
+/// would hand it over again, and it would be none again.
+async fn mail_events(flow: &Flow, event: &Value) -> Result<Value, InvokeError> {
+    let records = event["Records"].as_array().map(Vec::as_slice);
+    for event in records.unwrap_or(std::slice::from_ref(event)) {
+        match mail_event::take(flow, event).await {
+            Ok(_) => {}
+            Err(error @ MailEventError::Malformed(_)) => tracing::error!(error = %error, "dropped"),
+            Err(error) => return Err(unavailable(error)),
+        }
+    }
+    Ok(json!({"status": "done"}))
+}
+
 fn unavailable(error: impl std::fmt::Display) -> InvokeError {
     InvokeError::unavailable(error.to_string())
 }
@@ -197,6 +223,14 @@ mod tests {
             (records(&["aws:sqs", "aws:s3"]), Event::Direct),
             (records(&["aws:s3"]), Event::Direct),
             (records(&[]), Event::Direct),
+            (
+                json!({"source": "aws.ses", "detail-type": "Email Bounced", "detail": {}}),
+                Event::Mail,
+            ),
+            (
+                json!({"Records": [{"EventSource": "aws:sns", "Sns": {}}]}),
+                Event::Mail,
+            ),
             (json!({"countersign": "tick"}), Event::Tick),
             // EventBridge Scheduler's own payload, and that of a rule with a schedule.
             (
