@@ -229,7 +229,7 @@ def test_pages_of_no_one_and_health(function, sender):
     assert get(function, sender, f"{PUBLIC}/healthz").text == "ok\n"
     assert get(function, sender, f"{PUBLIC}/readyz").status == 200
     strange = events.HTTP[sender]("GET", f"{PUBLIC}/s/%00%ff<>", "", {"host": "a b", "x-forwarded-proto": "java script"})
-    assert read_answer(function.invoke(strange)).status == 404
+    assert read_answer(function.invoke(strange)).status == 400
 
 
 @pytest.mark.parametrize("sender", [events.http_api, events.rest_api])
