@@ -87,6 +87,14 @@ impl App {
         }
     }
 
+    /// The same, with SNS's certificates from elsewhere than the web: a mirror, or a test.
+    pub fn with_certificates(mut self, certificates: Certificates) -> Self {
+        if let Some(flow) = Arc::get_mut(&mut self.flow) {
+            flow.certificates = certificates;
+        }
+        self
+    }
+
     /// The steps, for ways in that aren't HTTP.
     pub fn flow(&self) -> Arc<Flow> {
         Arc::clone(&self.flow)
