@@ -191,7 +191,7 @@ async fn mails_wait_until_the_workflow_can_be_asked() {
         Fault::Refused(503, "ServiceUnavailable"),
     );
     harness.start_long_workflow(json!({}), true).await;
-    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    tokio::time::sleep(std::time::Duration::from_mins(1)).await;
     let copy = harness.backup().await;
     harness.pass(day()).await;
     harness.restore(copy).await;
