@@ -31,7 +31,7 @@ pub(super) const KEYS: [&str; 23] = [
 ];
 
 /// The keys that `local` reads. Both commands may be given the same file; each leaves the other's alone.
-pub(super) const LOCAL_KEYS: [&str; 13] = [
+pub(super) const LOCAL_KEYS: [&str; 14] = [
     "organisation",
     "time_zone",
     "mail_from",
@@ -42,6 +42,7 @@ pub(super) const LOCAL_KEYS: [&str; 13] = [
     "buckets",
     "mail_identities",
     "http_tasks",
+    "durable_runner",
     "substitutions",
     "workflows",
     "functions",

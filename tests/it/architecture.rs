@@ -19,7 +19,16 @@ const ORDER: &[&[&str]] = &[
     &["config"],
     &["web", "intake", "worker"],
     &["flow"],
-    &["store", "mail", "step_functions", "queues", "lint"],
+    &["callbacks"],
+    &[
+        "store",
+        "mail",
+        "step_functions",
+        "durable_functions",
+        "queues",
+        "lint",
+    ],
+    &["aws_error"],
     &["domain"],
 ];
 

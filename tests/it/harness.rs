@@ -455,7 +455,7 @@ impl Faults {
         let operation = match target {
             Some((_, operation)) => operation,
             None if request.uri().contains("/v2/email/outbound-emails") => "SendEmail",
-            None => return None,
+            None => durable_operation(request.uri())?,
         };
         let mut rules = self.0.lock().expect("no panic");
         let rule = rules
@@ -463,6 +463,19 @@ impl Faults {
             .find(|rule| rule.operation == operation && rule.calls > 0)?;
         rule.calls -= 1;
         Some(rule.fault)
+    }
+}
+
+/// Lambda's operations about durable executions are named by their paths.
+fn durable_operation(uri: &str) -> Option<&'static str> {
+    let (path, _) = uri.split_once('?').unwrap_or((uri, ""));
+    let what = path.split_once("/2025-12-01/")?.1;
+    match what.rsplit_once('/')?.1 {
+        "succeed" => Some("SendDurableExecutionCallbackSuccess"),
+        "fail" => Some("SendDurableExecutionCallbackFailure"),
+        "heartbeat" => Some("SendDurableExecutionCallbackHeartbeat"),
+        "history" => Some("GetDurableExecutionHistory"),
+        _ => Some("GetDurableExecution"),
     }
 }
 
