@@ -1,13 +1,20 @@
-//! The configuration, typed: what an [`crate::app::App`] is made from. `serve` reads it from a file and from variables
-//! (`config/read.rs`), `local` reads what it needs from the same kind of file (`config/local.rs`); the demo and the tests
-//! write it down themselves.
+//! The configuration, typed: what an [`crate::app::App`] is made from. `serve` loads it from a file, from variables and
+//! from the secrets that they refer to (`config/load.rs`, checked by `config/read.rs`), `local` reads what it needs from
+//! the same kind of file (`config/local.rs`); the demo and the tests write it down themselves.
 
+mod gathered;
+mod keys;
+mod load;
 #[cfg(feature = "local")]
 pub mod local;
 mod read;
+pub mod reference;
+mod secrets;
 mod source;
 
-pub use read::{ConfigError, ReadFile, Serve, read};
+pub use gathered::{Gathered, Origin, Shown};
+pub use load::{Runs, USUAL_FILE, gather, load, variables};
+pub use read::{ConfigError, ReadFile, Serve};
 
 use crate::domain::api_key::ApiKey;
 use crate::domain::keys::MasterKey;

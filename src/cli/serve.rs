@@ -4,36 +4,35 @@ use super::Failure;
 use super::system::{fill_random, interrupted, system_clock};
 use super::terminal::{complain, say};
 use crate::app::{App, aws_of_environment};
-use crate::config;
+use crate::config::{self, Runs};
 use crate::flow::Random;
 use clap::Args;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
 
-/// Read when no other file is named.
-const USUAL_FILE: &str = "countersign.toml";
 /// How long a stop may take: a little longer than the longest answer.
 const LAST_ANSWERS: Duration = Duration::from_secs(35);
 
 /// The options of `countersign serve`.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// The configuration; countersign.toml, if it is there, without. COUNTERSIGN_* variables win over it
+    /// The configuration: a file, ssm:NAME or secretsmanager:NAME; countersign.toml, if it is there, without.
+    /// COUNTERSIGN_* variables win over it
     #[arg(long, env = "COUNTERSIGN_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
+    config: Option<String>,
 }
 
 impl Serve {
     /// Runs it until SIGTERM or Ctrl-C.
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let file = self.file()?;
-        let variables = std::env::vars_os()
-            .filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)));
-        let serve = config::read(file.as_deref(), variables, &|path| std::fs::read(path))
+        let aws = OnceCell::new();
+        let aws = async || aws.get_or_init(aws_of_environment).await.clone();
+        let place = self.config.as_deref();
+        let serve = config::load(place, config::variables(), Runs::Service, &aws)
+            .await
             .map_err(|error| Failure::usage(error.to_string()))?;
-        let aws = aws_of_environment().await;
+        let aws = aws().await;
         if aws.region().is_none() {
             return Err(Failure::usage(
                 "no AWS region: set AWS_REGION, or one in the AWS profile",
@@ -59,18 +58,6 @@ impl Serve {
             ));
         }
         serve_until_stopped(app, listener).await
-    }
-
-    fn file(&self) -> Result<Option<String>, Failure> {
-        let path = self.config.as_deref().unwrap_or(Path::new(USUAL_FILE));
-        match std::fs::read_to_string(path) {
-            Ok(text) => Ok(Some(text)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && self.config.is_none() => Ok(None),
-            Err(error) => Err(Failure::usage(format!(
-                "{} can't be read: {error}",
-                path.display()
-            ))),
-        }
     }
 }
 

@@ -19,6 +19,7 @@ const ORDER: &[&[&str]] = &[
     &["web", "intake", "worker"],
     &["flow"],
     &["store", "mail", "step_functions", "lint"],
+    &["aws_faults"],
     &["domain"],
 ];
 
