@@ -9,8 +9,10 @@ use crate::domain::keys::KeyRing;
 use crate::domain::signer::Directory;
 use crate::flow::metrics::Metrics;
 use crate::flow::watch::Asked;
-use crate::flow::{Clock, Flow, Random, Settings, Wake};
+use crate::flow::{Clock, Flow, Random, Settings, Told};
+use crate::intake::Ways;
 use crate::mail::Mailer;
+use crate::queues::Queues;
 use crate::step_functions::StepFunctions;
 use crate::store::Store;
 use crate::{web, worker};
@@ -32,21 +34,27 @@ const READ: Duration = Duration::from_secs(5);
 /// How long a call may take with all its retries.
 const OPERATION: Duration = Duration::from_secs(15);
 
+/// How long a stop may take: a little longer than the longest answer.
+const LAST_ANSWERS: Duration = Duration::from_secs(35);
+
 /// A Countersign, ready to run.
 #[derive(Debug)]
 pub struct App {
     flow: Arc<Flow>,
-    due: UnboundedReceiver<Wake>,
+    told: UnboundedReceiver<Told>,
+    ways: Ways,
 }
 
 impl App {
     /// Puts a Countersign together: the SDK's configuration says which AWS it speaks to.
     pub fn new(config: Config, aws: &SdkConfig, clock: Clock, random: Random) -> Self {
-        let (wake, due) = unbounded_channel();
+        let (wake, told) = unbounded_channel();
         let flow = Flow {
             store: Store::new(aws_sdk_dynamodb::Client::new(aws), config.table),
             mailer: Mailer::new(aws_sdk_sesv2::Client::new(aws), config.mail_from),
             step_functions: StepFunctions::new(aws_sdk_sfn::Client::new(aws)),
+            queues: Queues::new(aws_sdk_sqs::Client::new(aws))
+                .with_dead_letter_queue(config.ways.dead_letter_queue.as_deref()),
             keys: KeyRing::new(config.master_key, config.older_keys),
             evidence: EvidenceKey::from_seed(&config.evidence_seed),
             clock,
@@ -65,7 +73,8 @@ impl App {
         };
         Self {
             flow: Arc::new(flow),
-            due,
+            told,
+            ways: config.ways,
         }
     }
 
@@ -74,10 +83,17 @@ impl App {
         Arc::clone(&self.flow)
     }
 
-    /// Runs the pages on `listener` and the worker beside them until `stop` turns true; then finishes what was begun.
+    /// How long [`App::run`] may take to end once it is told to: a little longer than the longest answer, or than a poll.
+    pub fn longest_stop(&self) -> Duration {
+        LAST_ANSWERS.max(self.ways.longest_stop() + READ)
+    }
+
+    /// Runs the pages on `listener`, and beside them the worker and the ways in that are polled, until `stop` turns true;
+    /// then finishes what was begun.
     pub async fn run(self, listener: TcpListener, stop: watched::Receiver<bool>) -> std::io::Result<()> {
         let router = web::router::router(Arc::clone(&self.flow));
-        let worker = tokio::spawn(worker::run(self.flow, self.due, stop.clone()));
+        let ways = tokio::spawn(self.ways.run(Arc::clone(&self.flow), stop.clone()));
+        let worker = tokio::spawn(worker::run(self.flow, self.told, stop.clone()));
         let mut web_stop = stop;
         let service = router.into_make_service_with_connect_info::<std::net::SocketAddr>();
         let served = axum::serve(listener, service)
@@ -88,12 +104,19 @@ impl App {
             .await;
         // The worker ends by itself; if it panicked, what it left is due and is taken up by the next one.
         let _ = worker.await;
+        let _ = ways.await;
         served
+    }
+
+    /// The steps, and what they tell of things that fall due: for a process that has no worker running, but looks
+    /// after them itself.
+    pub fn into_parts(self) -> (Arc<Flow>, UnboundedReceiver<Told>) {
+        (self.flow, self.told)
     }
 
     /// Runs the worker alone, for tests and for processes without pages.
     pub async fn work(self, stop: watched::Receiver<bool>) {
-        worker::run(self.flow, self.due, stop).await;
+        worker::run(self.flow, self.told, stop).await;
     }
 }
 

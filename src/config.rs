@@ -11,6 +11,7 @@ mod read;
 pub mod reference;
 mod secrets;
 mod source;
+mod ways;
 
 pub use gathered::{Gathered, Origin, Shown};
 pub use load::{Runs, USUAL_FILE, gather, load, variables};
@@ -19,6 +20,7 @@ pub use read::{ConfigError, ReadFile, Serve};
 use crate::domain::api_key::ApiKey;
 use crate::domain::keys::MasterKey;
 use crate::domain::signer::Person;
+use crate::intake::Ways;
 
 /// What an operator decides.
 #[derive(Clone)]
@@ -46,6 +48,8 @@ pub struct Config {
     pub evidence_seed: [u8; 32],
     /// What programs may use the API with.
     pub api_keys: Vec<ApiKey>,
+    /// The ways in beside HTTP.
+    pub ways: Ways,
 }
 
 impl std::fmt::Debug for Config {

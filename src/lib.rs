@@ -8,7 +8,7 @@
 //! 1. [`cli`] parses a command and starts an [`app`], which gives everything its AWS clients, its clock and its keys;
 //! 2. [`intake`] takes requests in, [`web`] shows the pages, [`worker`] does what is due;
 //! 3. all call [`flow`], one file for each step of an approval's life;
-//! 4. which speaks to AWS through [`store`], [`mail`] and [`step_functions`], whose errors [`aws_faults`] sorts;
+//! 4. which speaks to AWS through [`store`], [`mail`], [`step_functions`] and [`queues`], whose errors [`aws_faults`] sorts;
 //! 5. and asks [`domain`], which knows the rules and does no I/O.
 //!
 //! Beside that way stands [`lint`], which reads state machines before anything of them runs.
@@ -24,6 +24,7 @@ pub mod flow;
 pub mod intake;
 pub mod lint;
 pub mod mail;
+pub mod queues;
 #[cfg(feature = "local")]
 pub mod samples;
 pub mod step_functions;

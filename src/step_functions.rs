@@ -1,6 +1,7 @@
 //! Step Functions: answering a task token, beating for it, and asking what became of an execution; and, in `executions`,
 //! starting one. Every error is classified here, where it happens; the classes are those of `flow/call_back.rs`.
 
+mod activities;
 mod executions;
 
 use crate::domain::callback::CallbackMessage;
@@ -14,6 +15,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use jiff::Timestamp;
 use std::sync::{Arc, OnceLock};
 
+pub use activities::{ActivityTask, LONGEST_POLL};
 pub use executions::{Execution, ExecutionError, Refusal};
 
 /// The calls that Countersign makes of Step Functions. Cheap to clone.

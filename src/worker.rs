@@ -3,7 +3,7 @@
 //! claims what it does under a condition.
 
 use crate::domain::decision::RequestState;
-use crate::flow::{self, Flow, Step, Wake};
+use crate::flow::{self, Flow, Step, Told};
 use crate::store::{DueItem, DueWhat, SHARDS, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use std::cmp::Reverse;
@@ -20,6 +20,13 @@ const BATCH: i32 = 64;
 const CONCURRENT: usize = 32;
 /// When something is looked at again whose step is still under way.
 const AGAIN: SignedDuration = SignedDuration::from_millis(20);
+
+/// Something to be looked after, and when.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Wake {
+    at: Timestamp,
+    item: DueItem,
+}
 
 /// Runs the step for one thing that is due.
 pub async fn step(flow: &Flow, item: DueItem) -> Result<Step, StoreError> {
@@ -62,7 +69,7 @@ pub async fn due_now(flow: &Flow) -> Result<Vec<(Timestamp, DueItem)>, StoreErro
 }
 
 /// Runs until `stop` turns true, then finishes the steps under way.
-pub async fn run(flow: Arc<Flow>, mut wake: UnboundedReceiver<Wake>, mut stop: watch::Receiver<bool>) {
+pub async fn run(flow: Arc<Flow>, mut told: UnboundedReceiver<Told>, mut stop: watch::Receiver<bool>) {
     let mut look = tokio::time::interval(flow.settings.look_every.unsigned_abs());
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut looks = JoinSet::new();
@@ -76,7 +83,8 @@ pub async fn run(flow: Arc<Flow>, mut wake: UnboundedReceiver<Wake>, mut stop: w
         work.start_what_is_due();
         tokio::select! {
             () = stopped(&mut stop) => break,
-            Some(wake) = wake.recv() => work.upcoming.push(Reverse(wake)),
+            // What isn't due any more is found out by its step, which is cheaper than to look for it here.
+            Some(Told { item, due }) = told.recv() => work.upcoming.extend(due.map(|at| Reverse(Wake { at, item }))),
             () = tokio::time::sleep(work.until_next()) => {}
             Some(ended) = work.steps.join_next_with_id() => work.end(ended),
             // A look may take its time when the table is slow; what is known to be due doesn't wait for it.

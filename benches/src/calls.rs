@@ -15,6 +15,7 @@ use countersign::app::{App, embedded_aws};
 use countersign::config::Config;
 use countersign::domain::keys::MasterKey;
 use countersign::flow::{Clock, Flow, Random};
+use countersign::intake::Ways;
 use countersign::intake::invoke::{Function, direct_invoke};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -120,6 +121,7 @@ fn config(pages: String) -> Config {
         older_keys: Vec::new(),
         evidence_seed: [42; 32],
         api_keys: Vec::new(),
+        ways: Ways::default(),
     }
 }
 

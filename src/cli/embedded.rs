@@ -2,6 +2,7 @@
 //! same as in production; only the HTTP client of its SDKs leads to the embedded AWS.
 
 mod kept;
+mod ways;
 
 use super::Failure;
 use super::approvals::approvals;
@@ -13,6 +14,7 @@ use crate::config::local::Settings;
 use crate::domain::api_key::PlainKey;
 use crate::domain::keys::MasterKey;
 use crate::flow::{Clock, Flow, Random};
+use crate::intake::Ways;
 use crate::intake::invoke::{Function, direct_invoke};
 use aws_config::SdkConfig;
 use aws_local::{ApprovalsOf, AwsLocal, FunctionError, Options, TravelClock};
@@ -118,7 +120,8 @@ impl Embedded {
             evidence,
             api,
         } = keys;
-        let config = config(&pages, start.settings, master, evidence, &api);
+        let ways = ways::make(&sdk, &start.settings).await?;
+        let config = config(&pages, start.settings, ways, master, evidence, &api);
         make_mail_identity(&sdk, address_in(&config.mail_from)).await?;
 
         let app = App::new(config, &sdk, clock.clone(), random);
@@ -219,6 +222,7 @@ fn address(listener: &TcpListener) -> Result<String, Failure> {
 fn config(
     pages: &str,
     settings: Settings,
+    ways: Ways,
     master_key: MasterKey,
     evidence_seed: [u8; 32],
     api_key: &PlainKey,
@@ -235,6 +239,7 @@ fn config(
         older_keys: Vec::new(),
         evidence_seed,
         api_keys: vec![kept::configured(api_key)],
+        ways,
     }
 }
 

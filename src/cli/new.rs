@@ -2,10 +2,10 @@
 //! `src/lint/approval.rs`.
 
 use super::Failure;
-use super::terminal::say;
+use super::terminal::{note, say};
 use crate::domain::request::check_email;
 use crate::domain::signer::Person;
-use crate::lint::approval::{Rejection, Wanted, written};
+use crate::lint::approval::{self, Rejection, Wanted, written};
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::{Span, SpanRelativeTo};
 use std::io::Write;
@@ -48,6 +48,13 @@ pub(crate) struct Approval {
     /// Name or ARN of Countersign's function
     #[arg(long, value_name = "FUNCTION", default_value = "countersign")]
     function: String,
+    /// Address of the queue that Countersign polls, for --via sqs
+    #[arg(long, value_name = "URL", required_if_eq("via", "sqs"))]
+    queue: Option<String>,
+    /// ARN of the activity that Countersign works, for --via activity; what its configuration has to say is told beside
+    /// the state, on standard error
+    #[arg(long, value_name = "ARN", required_if_eq("via", "activity"))]
+    activity: Option<String>,
     /// The state that an approval leads to; without, the workflow ends there
     #[arg(long, value_name = "STATE", conflicts_with = "workflow")]
     next: Option<String>,
@@ -74,6 +81,10 @@ enum Reject {
 enum Via {
     /// By invoking its function.
     Lambda,
+    /// By a message in a queue.
+    Sqs,
+    /// By a task of an activity.
+    Activity,
 }
 
 fn person(text: &str) -> Result<Person, String> {
@@ -117,10 +128,15 @@ impl New {
 
 impl Approval {
     fn run(self) -> Result<(), Failure> {
-        let Via::Lambda = self.via;
+        // The command line has what its way needs.
+        let via = match self.via {
+            Via::Lambda => approval::Via::Function(self.function),
+            Via::Sqs => approval::Via::Queue(self.queue.unwrap_or_default()),
+            Via::Activity => approval::Via::Activity(self.activity.unwrap_or_default()),
+        };
         let wanted = Wanted {
             name: self.name,
-            function: self.function,
+            via,
             signers: self.signers,
             title: self.title,
             message: self.message,
@@ -142,6 +158,10 @@ impl Approval {
         match self.out {
             None => say(&text),
             Some(path) => write(&path, &text)?,
+        }
+        if let Some(configuration) = wanted.configuration() {
+            note("To be put into Countersign's configuration:");
+            note(&configuration);
         }
         Ok(())
     }

@@ -7,12 +7,8 @@ use crate::app::{App, aws_of_environment};
 use crate::config::{self, Runs};
 use crate::flow::Random;
 use clap::Args;
-use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{OnceCell, watch};
-
-/// How long a stop may take: a little longer than the longest answer.
-const LAST_ANSWERS: Duration = Duration::from_secs(35);
 
 /// The options of `countersign serve`.
 #[derive(Debug, Args)]
@@ -64,6 +60,7 @@ impl Serve {
 /// Runs until a signal comes, then answers what was accepted and ends. A second signal ends at once.
 async fn serve_until_stopped(app: App, listener: TcpListener) -> Result<(), Failure> {
     let (stop, stopped) = watch::channel(false);
+    let last_answers = app.longest_stop();
     let mut running = tokio::spawn(app.run(listener, stopped));
     tokio::select! {
         ended = &mut running => return outcome(ended),
@@ -74,7 +71,7 @@ async fn serve_until_stopped(app: App, listener: TcpListener) -> Result<(), Fail
     let _ = stop.send(true);
     tokio::select! {
         ended = &mut running => outcome(ended),
-        () = tokio::time::sleep(LAST_ANSWERS) => Ok(()),
+        () = tokio::time::sleep(last_answers) => Ok(()),
         () = interrupted() => Ok(()),
     }
 }

@@ -7,7 +7,7 @@ use crate::domain::decision::RequestState;
 use crate::domain::display_text::DisplayText;
 use crate::domain::schedule;
 use crate::domain::signer::MailKind;
-use crate::flow::{Flow, Wake};
+use crate::flow::{Flow, Told};
 use crate::store::{DueItem, DueWhat, SHARDS, StoreError};
 use crate::worker;
 use aws_local::{Due, Outside};
@@ -44,7 +44,7 @@ impl Outside for Service {
         Box::pin(async move {
             for (at, item) in worker::due_now(&flow).await.unwrap_or_default() {
                 // Without a worker there is nobody to tell.
-                let _ = flow.wake.send(Wake { at, item });
+                let _ = flow.wake.send(Told { item, due: Some(at) });
             }
         })
     }

@@ -71,7 +71,7 @@ impl Gathered {
     pub(super) fn references(&self) -> BTreeSet<Reference> {
         let mut texts: Vec<&Value> = Vec::new();
         for (key, value) in &self.values {
-            if SECRETS.contains(&key.as_str()) || source::is_list(key) {
+            if SECRETS.contains(&key.as_str()) || !source::fields(key).is_empty() {
                 texts.push(value);
             }
             for field in secret_fields(key) {

@@ -10,6 +10,7 @@ pub use names::is_placeholder;
 use super::read::{ConfigError, Reader, check_mail_from, check_organisation, check_time_zone, plain};
 use super::reference::Fetched;
 use super::source::{self, LOCAL_KEYS, Origins, nearest, unknown};
+use crate::domain::activity::Asks;
 use crate::domain::signer::Person;
 use names::{check_activity, check_bucket, check_host, check_identity, check_queue};
 use serde_json::{Map, Value};
@@ -51,6 +52,10 @@ pub struct Settings {
     pub people: Vec<Person>,
     /// Where HTTP tasks may go: hosts, each with a port or without.
     pub http_tasks: Vec<String>,
+    /// Names of queues that are polled for requests.
+    pub intake_queues: Vec<String>,
+    /// Activities whose worker is Countersign: their names, and what their tasks ask for.
+    pub worked: Vec<(String, Asks)>,
 }
 
 impl Default for Settings {
@@ -67,6 +72,8 @@ impl Default for Settings {
                 email: Some("bob@example.com".to_owned()),
             }],
             http_tasks: Vec::new(),
+            intake_queues: Vec::new(),
+            worked: Vec::new(),
         }
     }
 }
@@ -133,7 +140,11 @@ impl Reader<'_> {
         Local {
             settings: self.settings(),
             queues: self.names("queues", check_queue),
-            activities: self.names("activities", check_activity),
+            activities: if self.values.get("activities").is_some_and(Value::is_object) {
+                Vec::new()
+            } else {
+                self.names("activities", check_activity)
+            },
             buckets: self.names("buckets", check_bucket),
             mail_identities: self.names("mail_identities", check_identity),
             substitutions: self.substitutions("substitutions", self.values.get("substitutions")),
@@ -150,16 +161,26 @@ impl Reader<'_> {
         let time_zone = self.checked("time_zone", time_zone, check_time_zone);
         let mail_from = self.text("mail_from");
         let mail_from = self.checked("mail_from", mail_from, check_mail_from);
+        let people = if self.values.contains_key("people") {
+            self.people()
+        } else {
+            usual.people
+        };
+        let intake_queues = self.names("intake_queues", |queue| check_queue(last(queue, '/')));
+        let worked = self.worked_activities(&people, |activity| {
+            check_activity(last(activity, ':')).map_err(str::to_owned)
+        });
         Settings {
             organisation: organisation.unwrap_or(usual.organisation),
             time_zone: time_zone.unwrap_or(usual.time_zone),
             mail_from: mail_from.unwrap_or(usual.mail_from),
-            people: if self.values.contains_key("people") {
-                self.people()
-            } else {
-                usual.people
-            },
+            people,
             http_tasks: self.names("http_tasks", check_host),
+            intake_queues: named(intake_queues, '/'),
+            worked: worked
+                .into_iter()
+                .map(|(name, asks)| (last(&name, ':').to_owned(), asks))
+                .collect(),
         }
     }
 
@@ -272,6 +293,18 @@ impl Reader<'_> {
             self.problem(format!("{path}.{name}"), unknown("key", nearest(name, known)));
         }
     }
+}
+
+/// The name in an address or an ARN, or the name itself: the same file may serve `serve`.
+fn last(text: &str, separator: char) -> &str {
+    text.rsplit(separator).next().unwrap_or_default()
+}
+
+fn named(texts: Vec<String>, separator: char) -> Vec<String> {
+    texts
+        .iter()
+        .map(|text| last(text, separator).to_owned())
+        .collect()
 }
 
 #[cfg(test)]

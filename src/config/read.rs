@@ -74,6 +74,7 @@ impl Reader<'_> {
         );
         let people = self.people();
         let api_keys = self.api_keys(runs);
+        let ways = self.ways(&people);
         Some(Serve {
             listen: listen?,
             config: Config {
@@ -88,6 +89,7 @@ impl Reader<'_> {
                 older_keys,
                 evidence_seed: evidence_seed?,
                 api_keys,
+                ways,
             },
         })
     }

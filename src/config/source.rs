@@ -23,6 +23,9 @@ pub(super) const KEYS: &[&str] = &[
     "evidence_key_file",
     "people",
     "api_keys",
+    "intake_queues",
+    "dead_letter_queue",
+    "activities",
 ];
 
 /// What is in force where nothing is said. Keys that aren't here are needed, or stand for nothing without a value.
@@ -33,7 +36,7 @@ pub(super) const DEFAULTS: &[(&str, &str)] = &[
     ("master_key_id", "1"),
 ];
 
-/// What may be said in each table of a list.
+/// What may be said in each table of a list. A reference to a secret that is the list, in JSON, may stand for each.
 pub(super) const FIELDS: &[(&str, &[&str])] = &[
     ("older_keys", &["id", "file", "key"]),
     ("people", &["name", "email"]),
@@ -46,6 +49,7 @@ pub(super) const LOCAL_KEYS: &[&str] = &[
     "time_zone",
     "mail_from",
     "people",
+    "intake_queues",
     "queues",
     "activities",
     "buckets",
@@ -60,10 +64,10 @@ pub(super) const LOCAL_KEYS: &[&str] = &[
 /// may stand there.
 pub(super) const SECRETS: &[&str] = &["master_key", "evidence_key"];
 
-/// Keys whose values are lists. A reference to a secret that is the list, in JSON, may stand for each.
-const LISTS: &[&str] = &["older_keys", "people", "api_keys"];
+/// Keys whose values are lists or tables.
+const LISTS: &[&str] = &["older_keys", "people", "api_keys", "intake_queues", "activities"];
 
-/// Whether a key's value is a list.
+/// Whether a key's value is a list or a table.
 pub(super) fn is_list(key: &str) -> bool {
     LISTS.contains(&key)
 }
@@ -142,7 +146,7 @@ pub(super) fn merge(
             if let Ok(value) = serde_json::from_str(&text) {
                 value
             } else {
-                let message = "isn't JSON; in a variable, a list is written as JSON: [{\"…\": \"…\"}]";
+                let message = "isn't JSON; in a variable, a list is written as JSON: [{\"…\": \"…\"}], a table as {\"…\": {\"…\": \"…\"}}";
                 problems.push(Problem::new(name, message));
                 continue;
             }

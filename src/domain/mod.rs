@@ -1,6 +1,7 @@
 //! The rules and the types of an approval, with no I/O and no clock: what can be read here can be tested in a
 //! microsecond. Everything above (`flow`, `store`, `web`…) speaks in these types.
 
+pub mod activity;
 pub mod api_key;
 pub mod approval;
 pub mod body;
@@ -16,10 +17,12 @@ pub mod ids;
 pub mod keys;
 pub mod link;
 pub mod policy;
+pub mod references;
 pub mod request;
 pub mod request_fields;
 mod request_terms;
 pub mod schedule;
+pub mod shown;
 pub mod signer;
 pub mod task_token;
 pub mod timeline;

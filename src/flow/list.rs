@@ -1,6 +1,10 @@
 //! Listing requests for operators. The store's indexes find candidates; here each one is read, and what doesn't fit any
 //! more (or never did) is left out.
 
+mod asked;
+
+pub use asked::Asked;
+
 use super::Flow;
 use crate::domain::approval::Approval;
 use crate::domain::callback::Callback;

@@ -32,6 +32,7 @@ type Counters<const N: usize> = Family<[Label; N], Counter>;
 pub struct Metrics {
     registry: Registry,
     requests: Counters<1>,
+    messages: Counters<2>,
     answers: Counters<1>,
     ended: Counters<1>,
     callbacks: Counters<1>,
@@ -50,6 +51,7 @@ impl Default for Metrics {
         let metrics = Self {
             registry: Registry::with_prefix("countersign"),
             requests: Family::default(),
+            messages: Family::default(),
             answers: Family::default(),
             ended: Family::default(),
             callbacks: Family::default(),
@@ -70,6 +72,11 @@ impl Metrics {
             "requests",
             "Requests that came in, by what became of them",
             self.requests.clone(),
+        );
+        all.register(
+            "messages",
+            "Messages and activities' tasks that came in, by way and what became of them",
+            self.messages.clone(),
         );
         all.register(
             "answers",
@@ -122,6 +129,14 @@ impl Metrics {
     /// A request came in: `created`, `known`, `refused` or `unavailable`.
     pub(super) fn request(&self, result: &'static str) {
         self.requests.get_or_create(&[("result", result)]).inc();
+    }
+
+    /// A message or a task came in by `queue`, `batch` or `activity`: it is `taken`, `refused` to its workflow, comes
+    /// `again`, or is `dead`.
+    pub fn message(&self, way: &'static str, result: &'static str) {
+        self.messages
+            .get_or_create(&[("way", way), ("result", result)])
+            .inc();
     }
 
     /// A change was written, of these signers among others: counts the transitions in it.

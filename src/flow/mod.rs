@@ -28,6 +28,7 @@ use crate::domain::link::{LinkClaim, SignerLink};
 use crate::domain::signer::{Directory, SignerRecord};
 use crate::domain::task_token::CallbackTarget;
 use crate::mail::Mailer;
+use crate::queues::Queues;
 use crate::step_functions::StepFunctions;
 use crate::store::{Change, DueItem, DueWhat, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
@@ -106,13 +107,13 @@ pub struct Settings {
     pub api_keys: ApiKeys,
 }
 
-/// Something that falls due.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Wake {
-    /// When.
-    pub at: Timestamp,
+/// What a step tells of something whose time it has changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Told {
     /// What.
     pub item: DueItem,
+    /// When it falls due; `None` when that isn't soon, or not at all any more.
+    pub due: Option<Timestamp>,
 }
 
 /// Everything that the steps need.
@@ -124,6 +125,8 @@ pub struct Flow {
     pub mailer: Mailer,
     /// The way back to workflows.
     pub step_functions: StepFunctions,
+    /// The way to and from queues.
+    pub queues: Queues,
     /// Links, form tokens, encryption.
     pub keys: KeyRing,
     /// Signs evidence.
@@ -134,8 +137,8 @@ pub struct Flow {
     pub random: Random,
     /// What of the configuration the steps need.
     pub settings: Settings,
-    /// Tells the worker of this process what falls due before its next look at the index.
-    pub wake: UnboundedSender<Wake>,
+    /// Tells the worker of this process what falls due before its next look at the index, and what doesn't any more.
+    pub wake: UnboundedSender<Told>,
     /// When each workflow was last asked whether it still waits.
     pub asked: watch::Asked,
     /// What is counted.
@@ -168,36 +171,24 @@ impl Flow {
         let signers: Vec<u8> = change.signers.iter().map(|signer| signer.number).collect();
         let after = self.store.commit(approval, change).await?;
         self.metrics.changed(approval, &after, &signers);
-        if request && let Some(at) = after.record.state.due() {
-            self.wake(
-                DueItem {
-                    id: after.id,
-                    what: DueWhat::Request,
-                },
-                at,
-            );
+        if request {
+            self.wake(after.id, DueWhat::Request, after.record.state.due());
         }
         for signer in signers {
-            if let Some(mail) = &after.signers[usize::from(signer)].mail {
-                self.wake(
-                    DueItem {
-                        id: after.id,
-                        what: DueWhat::Mail(signer),
-                    },
-                    mail.due,
-                );
-            }
+            let mail = after.signers[usize::from(signer)].mail.as_ref();
+            self.wake(after.id, DueWhat::Mail(signer), mail.map(|mail| mail.due));
         }
         Ok(after)
     }
 
     /// Tells the worker of this process. What lies beyond its next look it will see in the index, as it sees what
     /// other processes wrote.
-    fn wake(&self, item: DueItem, at: Timestamp) {
-        if at.duration_since(self.clock.now()) <= self.settings.look_every {
-            // A process without a worker has nobody to tell.
-            let _ = self.wake.send(Wake { at, item });
-        }
+    fn wake(&self, id: ApprovalId, what: DueWhat, due: Option<Timestamp>) {
+        let now = self.clock.now();
+        let due = due.filter(|at| at.duration_since(now) <= self.settings.look_every);
+        let item = DueItem { id, what };
+        // A process without a worker has nobody to tell.
+        let _ = self.wake.send(Told { item, due });
     }
 
     /// Writes a transition: the new state, the evidence event that says so (with what was observed until now), and

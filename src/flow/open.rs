@@ -4,18 +4,24 @@
 use super::Flow;
 use crate::domain::approval::Approval;
 use crate::domain::body::{Body, People, SaltSeed};
+use crate::domain::callback::{CallbackMessage, MAX_CAUSE_CHARS};
 use crate::domain::decision::{Pending, RequestRecord, RequestState};
 use crate::domain::evidence::{Event, What};
 use crate::domain::ids::ApprovalId;
 use crate::domain::request::{self, ApprovalRequest, InvalidRequest};
 use crate::domain::schedule;
 use crate::domain::signer::{MailKind, MailTask, SignerRecord, SignerState};
-use crate::store::{BodyWrite, DueItem, DueWhat, Loaded, Lookup, StoreError, StoredBody};
+use crate::domain::task_token::CallbackTarget;
+use crate::step_functions::SendError;
+use crate::store::{BodyWrite, DueWhat, Loaded, Lookup, StoreError, StoredBody};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// After this long an intake that left a body without a state is certainly dead, however the clocks differ.
 pub const INTAKE_ABANDONED: SignedDuration = SignedDuration::from_mins(15);
+
+/// The most characters of a refusal's problems, of all that a cause may hold.
+const MOST_OF_A_CAUSE: usize = MAX_CAUSE_CHARS / 4;
 
 /// A request that was taken in, now or earlier.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -51,6 +57,38 @@ pub async fn open(flow: &Flow, request: &Value) -> Result<Opened, OpenError> {
     opened
 }
 
+/// Tells a workflow why its request isn't taken in, where it can't be told otherwise: its task fails with
+/// `Approval.InvalidRequest`, or with `Approval.Unavailable` where a Retry of the same request may do better.
+///
+/// [`SendError::Closed`] when the workflow no longer waits.
+pub async fn fail(flow: &Flow, target: &CallbackTarget, error: &OpenError) -> Result<(), SendError> {
+    let (name, problems) = match error {
+        OpenError::Invalid(invalid) => ("Approval.InvalidRequest", &invalid.problems[..]),
+        OpenError::Unavailable(_) => ("Approval.Unavailable", &[][..]),
+    };
+    let mut length = 0;
+    let told: Vec<Value> = problems
+        .iter()
+        .take_while(|problem| {
+            length += problem.field.chars().count() + problem.message.chars().count();
+            length <= MOST_OF_A_CAUSE
+        })
+        .map(|problem| json!({"field": problem.field, "message": problem.message}))
+        .collect();
+    let message: String = error.to_string().chars().take(MOST_OF_A_CAUSE).collect();
+    let mut cause = json!({"status": "refused", "message": message});
+    if !problems.is_empty() {
+        cause["errors"] = told.into();
+    }
+    let message = CallbackMessage::Failure {
+        error: name,
+        cause: cause.to_string(),
+    };
+    flow.step_functions.send(target, &message).await?;
+    tracing::info!(error = name, "a workflow is told that its request isn't taken in");
+    Ok(())
+}
+
 async fn take_in(flow: &Flow, request: &Value) -> Result<Opened, OpenError> {
     let request = match request::parse(request, &flow.settings.directory) {
         Ok(request) => request,
@@ -72,13 +110,22 @@ async fn take_in(flow: &Flow, request: &Value) -> Result<Opened, OpenError> {
     }
 }
 
-/// A token that is already known is never failed by a bad duplicate: the first request stands.
+/// A token that is already known is never failed by a bad duplicate: the first request stands, and one that is being
+/// taken in may still come to stand.
 async fn already_known(flow: &Flow, request: &Value) -> Result<Option<Opened>, OpenError> {
     let Some(target) = request::target_of(request) else {
         return Ok(None);
     };
-    let loaded = flow.store.load(ApprovalId::of(&target)).await?;
-    Ok(loaded.approval().as_ref().map(known))
+    match flow.store.load(ApprovalId::of(&target)).await? {
+        Loaded::Approval(approval) => Ok(Some(known(&approval))),
+        Loaded::Unfinished(there) if !is_abandoned(flow, &there) => Err(StoreError::Conflict.into()),
+        Loaded::Unfinished(_) | Loaded::Nothing => Ok(None),
+    }
+}
+
+/// Whether the intake that left a body without a state is certainly dead.
+fn is_abandoned(flow: &Flow, there: &StoredBody) -> bool {
+    flow.clock.now().duration_since(there.body.created) > INTAKE_ABANDONED
 }
 
 fn known(approval: &Approval) -> Opened {
@@ -111,15 +158,14 @@ async fn take_over(
     request: &ApprovalRequest,
     there: &StoredBody,
 ) -> Result<Opened, OpenError> {
-    let now = flow.clock.now();
     let same = there
         .seed
         .is_some_and(|seed| Body::of(request, there.body.created, &seed).digest() == there.digest);
     if same {
         return finish(flow, id, request, there).await;
     }
-    if now.duration_since(there.body.created) > INTAKE_ABANDONED {
-        let stored = body_of(flow, id, request, now);
+    if is_abandoned(flow, there) {
+        let stored = body_of(flow, id, request, flow.clock.now());
         flow.store.replace_body(id, &stored, &there.digest).await?;
         return finish(flow, id, request, &stored).await;
     }
@@ -180,23 +226,9 @@ async fn finish(
     let created = flow.store.write_state(id, body, &record).await?;
     if created {
         tracing::info!(approval.id = %id, signers = signers.len(), "request taken in");
-        if let Some(at) = record.state.due() {
-            flow.wake(
-                DueItem {
-                    id,
-                    what: DueWhat::Request,
-                },
-                at,
-            );
-        }
+        flow.wake(id, DueWhat::Request, record.state.due());
         for signer in &signers {
-            flow.wake(
-                DueItem {
-                    id,
-                    what: DueWhat::Mail(signer.number),
-                },
-                body.created,
-            );
+            flow.wake(id, DueWhat::Mail(signer.number), Some(body.created));
         }
     }
     Ok(Opened {

@@ -57,7 +57,8 @@ const MAX_TRIES: u32 = 20;
 /// The most matches that are told.
 const MAX_MATCHES: usize = 20;
 
-async fn find(flow: &Flow, which: &Which) -> Result<Approval, OperateError> {
+/// The request that is meant.
+pub async fn find(flow: &Flow, which: &Which) -> Result<Approval, OperateError> {
     match which {
         Which::Id(id) => flow
             .store

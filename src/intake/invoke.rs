@@ -1,14 +1,18 @@
 //! The direct invoke, as Lambda gives it to us.
 //!
-//! The right to ask is not the right to answer: the function that workflows may invoke only opens; completing and
-//! withdrawing need the operations function, which the template gives its own permission.
+//! The right to ask is not the right to answer: the function that workflows may invoke only opens; looking at requests,
+//! completing and withdrawing need the operations function, which the template gives its own permission.
 
 use crate::domain::approval::Approval;
+use crate::domain::decision::RequestState;
 use crate::domain::ids::ApprovalId;
-use crate::domain::request_fields::Fields;
+use crate::domain::request::InvalidRequest;
+use crate::domain::request_fields::{Fields, Problem};
+use crate::domain::shown::{summary, whole};
+use crate::flow::list::Asked;
 use crate::flow::open::OpenError;
 use crate::flow::operate::{OperateError, Which};
-use crate::flow::{Flow, open, operate};
+use crate::flow::{Flow, list, open, operate};
 use serde_json::{Map, Value, json};
 
 /// Which of the two functions this is. Never taken from the event: its fields grant nothing.
@@ -16,7 +20,7 @@ use serde_json::{Map, Value, json};
 pub enum Function {
     /// What workflows invoke: takes requests in.
     Intake,
-    /// What programs of the operators invoke: completes and withdraws as well.
+    /// What programs of the operators invoke: lists, shows, completes, withdraws, mails again and retries as well.
     Operations,
 }
 
@@ -30,20 +34,25 @@ pub struct InvokeError {
 }
 
 impl InvokeError {
-    fn invalid(message: impl Into<String>) -> Self {
+    /// The request is wrong: the same again will be refused again.
+    pub fn invalid(message: impl Into<String>) -> Self {
         Self {
             error_type: "Approval.InvalidRequest",
             message: message.into(),
         }
     }
 
-    fn unavailable(message: impl Into<String>) -> Self {
+    /// It may be right: try again.
+    pub fn unavailable(message: impl Into<String>) -> Self {
         Self {
             error_type: "Approval.Unavailable",
             message: message.into(),
         }
     }
 }
+
+/// What only the operations function does.
+const OPERATIONS: [&str; 6] = ["complete", "cancel", "list", "show", "resend", "retry"];
 
 /// Answers a direct invoke. An event without `action` opens an approval.
 pub async fn direct_invoke(flow: &Flow, function: Function, event: &Value) -> Result<Value, InvokeError> {
@@ -55,20 +64,27 @@ pub async fn direct_invoke(flow: &Flow, function: Function, event: &Value) -> Re
         Some(Value::String(action)) => action.as_str(),
         Some(_) => return Err(InvokeError::invalid("action: must be text")),
     };
-    match (action, function) {
-        ("open", _) => {
+    if function == Function::Intake && OPERATIONS.contains(&action) {
+        return Err(InvokeError::invalid(format!(
+            "action: \"{action}\" is not allowed here; invoke the operations function"
+        )));
+    }
+    match action {
+        "open" => {
             let mut request = map.clone();
             request.remove("action");
             open_request(flow, &Value::Object(request)).await
         }
-        ("complete", Function::Operations) => complete(flow, map).await,
-        ("cancel", Function::Operations) => cancel(flow, map).await,
-        ("complete" | "cancel", Function::Intake) => Err(InvokeError::invalid(format!(
-            "action: \"{action}\" is not allowed here; invoke the operations function"
+        "complete" => complete(flow, map).await,
+        "cancel" => cancel(flow, map).await,
+        "list" => list_requests(flow, map).await,
+        "show" => show(flow, map).await,
+        "resend" => resend(flow, map).await,
+        "retry" => retry(flow, map).await,
+        _ => Err(InvokeError::invalid(format!(
+            "action: must be one of open, {}",
+            OPERATIONS.join(", ")
         ))),
-        _ => Err(InvokeError::invalid(
-            "action: must be \"open\", \"complete\" or \"cancel\"",
-        )),
     }
 }
 
@@ -93,7 +109,7 @@ async fn complete(flow: &Flow, event: &Map<String, Value>) -> Result<Value, Invo
     let approval = operate::complete(flow, &which, outcome.as_deref(), comment.as_deref())
         .await
         .map_err(refused)?;
-    Ok(summary(&approval))
+    Ok(result(&approval))
 }
 
 async fn cancel(flow: &Flow, event: &Map<String, Value>) -> Result<Value, InvokeError> {
@@ -106,7 +122,64 @@ async fn cancel(flow: &Flow, event: &Map<String, Value>) -> Result<Value, Invoke
     let approval = operate::cancel(flow, &which, &by, reason.as_deref())
         .await
         .map_err(refused)?;
-    Ok(summary(&approval))
+    Ok(result(&approval))
+}
+
+/// A part of the list, newest first: what `GET /api/v1/requests` takes as its query are fields here.
+async fn list_requests(flow: &Flow, event: &Map<String, Value>) -> Result<Value, InvokeError> {
+    let mut pairs = Vec::new();
+    for (name, value) in event.iter().filter(|(name, _)| *name != "action") {
+        match value {
+            Value::String(text) => pairs.push((name.clone(), text.clone())),
+            Value::Number(number) => pairs.push((name.clone(), number.to_string())),
+            // A filter may come several times.
+            Value::Array(values) if values.iter().all(Value::is_string) => {
+                let texts = values.iter().filter_map(Value::as_str);
+                pairs.extend(texts.map(|text| (name.clone(), text.to_owned())));
+            }
+            Value::Null => {}
+            _ => pairs.push((name.clone(), String::new())),
+        }
+    }
+    let asked = Asked::read(pairs, flow.clock.now()).map_err(wrong)?;
+    let page = list::page(flow, &asked.wanted, asked.after, asked.most)
+        .await
+        .map_err(|error| refused(error.into()))?;
+    let requests: Vec<Value> = page.approvals.iter().map(summary).collect();
+    Ok(json!({"requests": requests, "nextCursor": page.next.map(|place| place.cursor())}))
+}
+
+async fn show(flow: &Flow, event: &Map<String, Value>) -> Result<Value, InvokeError> {
+    let mut f = Fields::new("", event);
+    f.value("action");
+    let which = which(&mut f);
+    let which = finish(f, which)?;
+    let approval = operate::find(flow, &which).await.map_err(refused)?;
+    Ok(whole(&approval, flow.clock.now(), &flow.settings.time_zone))
+}
+
+async fn resend(flow: &Flow, event: &Map<String, Value>) -> Result<Value, InvokeError> {
+    let mut f = Fields::new("", event);
+    f.value("action");
+    let which = which(&mut f);
+    let to = f.line("signer", 254);
+    let which = finish(f, which)?;
+    let id = operate::find(flow, &which).await.map_err(refused)?.id;
+    let (approval, numbers) = operate::resend(flow, id, to.as_deref()).await.map_err(refused)?;
+    let mut done = result(&approval);
+    let names = numbers.into_iter().map(|number| approval.people.name(number));
+    done["mailedAgain"] = names.collect();
+    Ok(done)
+}
+
+async fn retry(flow: &Flow, event: &Map<String, Value>) -> Result<Value, InvokeError> {
+    let mut f = Fields::new("", event);
+    f.value("action");
+    let which = which(&mut f);
+    let which = finish(f, which)?;
+    let id = operate::find(flow, &which).await.map_err(refused)?.id;
+    let approval = operate::retry(flow, id).await.map_err(refused)?;
+    Ok(result(&approval))
 }
 
 fn which(f: &mut Fields<'_>) -> Option<Which> {
@@ -132,10 +205,12 @@ fn finish(f: Fields<'_>, which: Option<Which>) -> Result<Which, InvokeError> {
     let problems = f.finish();
     match which {
         Some(which) if problems.is_empty() => Ok(which),
-        _ => Err(InvokeError::invalid(
-            crate::domain::request::InvalidRequest { problems }.to_string(),
-        )),
+        _ => Err(wrong(problems)),
     }
+}
+
+fn wrong(problems: Vec<Problem>) -> InvokeError {
+    InvokeError::invalid(InvalidRequest { problems }.to_string())
 }
 
 fn refused(error: OperateError) -> InvokeError {
@@ -145,11 +220,12 @@ fn refused(error: OperateError) -> InvokeError {
     }
 }
 
-fn summary(approval: &Approval) -> Value {
-    let mut summary = json!({"requestId": approval.id, "status": approval.record.state.status()});
-    if let crate::domain::decision::RequestState::Ended(ended) = &approval.record.state {
+/// What became of an operation: just enough for a workflow to go on with.
+fn result(approval: &Approval) -> Value {
+    let mut result = json!({"requestId": approval.id, "status": approval.record.state.status()});
+    if let RequestState::Ended(ended) = &approval.record.state {
         let callback = serde_json::to_value(&ended.callback).unwrap_or_default();
-        summary["callback"] = callback["is"].clone();
+        result["callback"] = callback["is"].clone();
     }
-    summary
+    result
 }

@@ -25,8 +25,8 @@ const LINE: usize = 100;
 pub struct Wanted {
     /// The state's name.
     pub name: String,
-    /// Name or ARN of Countersign's function.
-    pub function: String,
+    /// How Countersign is asked.
+    pub via: Via,
     /// Who is asked. Without an address they stand in the service's directory.
     pub signers: Vec<Person>,
     /// What is to be decided.
@@ -41,6 +41,17 @@ pub struct Wanted {
     pub next: Option<String>,
     /// Whether expressions are JSONata.
     pub jsonata: bool,
+}
+
+/// How Countersign is asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Via {
+    /// By invoking its function: the name or ARN.
+    Function(String),
+    /// By a message in a queue: the address.
+    Queue(String),
+    /// By a task of an activity: the ARN. What is asked stands in Countersign's configuration.
+    Activity(String),
 }
 
 /// What a rejection leads to.
@@ -124,20 +135,15 @@ impl Wanted {
     }
 
     fn waiting(&self, rejected: &str, unanswered: &str) -> Value {
-        let call = json!({"FunctionName": self.function, "Payload": self.payload()});
+        let (resource, call, errors) = self.call();
         let mut state = json!({
             "Type": "Task",
-            "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
+            "Resource": resource,
             self.arguments(): call,
             "TimeoutSeconds": self.seconds + GRACE,
             "HeartbeatSeconds": HEARTBEAT,
             "Retry": [{
-                "ErrorEquals": [
-                    "Approval.Unavailable",
-                    "Lambda.ServiceException",
-                    "Lambda.SdkClientException",
-                    "Lambda.TooManyRequestsException"
-                ],
+                "ErrorEquals": errors,
                 "IntervalSeconds": 2,
                 "MaxAttempts": 6,
                 "BackoffRate": 2
@@ -152,6 +158,96 @@ impl Wanted {
             None => state["End"] = true.into(),
         }
         state
+    }
+
+    /// What is called, with what, and the errors after which nobody has been asked.
+    fn call(&self) -> (&str, Value, Value) {
+        match &self.via {
+            Via::Function(function) => (
+                "arn:aws:states:::lambda:invoke.waitForTaskToken",
+                json!({"FunctionName": function, "Payload": self.payload()}),
+                json!([
+                    "Approval.Unavailable",
+                    "Lambda.ServiceException",
+                    "Lambda.SdkClientException",
+                    "Lambda.TooManyRequestsException"
+                ]),
+            ),
+            Via::Queue(url) => {
+                let mut message = json!({"QueueUrl": url, "MessageBody": self.payload()});
+                if let (true, Value::Object(message)) = (url.ends_with(".fifo"), &mut message) {
+                    // No approval waits for another: each is a group of its own.
+                    let one = if self.jsonata {
+                        ("", "{% $uuid() %}")
+                    } else {
+                        (".$", "States.UUID()")
+                    };
+                    for name in ["MessageGroupId", "MessageDeduplicationId"] {
+                        message.insert(format!("{name}{}", one.0), one.1.into());
+                    }
+                }
+                (
+                    "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+                    message,
+                    json!(["SQS.AmazonSQSException"]),
+                )
+            }
+            Via::Activity(arn) => (
+                arn,
+                Map::from_iter([
+                    self.entire_input(),
+                    ("execution".to_owned(), self.execution().into()),
+                ])
+                .into(),
+                // A task that was lost on its way is offered again.
+                json!(["Approval.Unavailable", "States.HeartbeatTimeout"]),
+            ),
+        }
+    }
+
+    /// The state's own input, for what the configuration of an activity refers to.
+    fn entire_input(&self) -> (String, Value) {
+        if self.jsonata {
+            ("input".to_owned(), "{% $states.input %}".into())
+        } else {
+            ("input.$".to_owned(), "$".into())
+        }
+    }
+
+    /// What Countersign's configuration has to say of the activity, in TOML; nothing where the state itself says it.
+    pub fn configuration(&self) -> Option<String> {
+        let Via::Activity(arn) = &self.via else {
+            return None;
+        };
+        // A text in TOML may be written as in JSON.
+        let text = |text: &str| Value::from(text).to_string();
+        let plain = |given: &str| text(&given.replace('{', "{{").replace('}', "}}"));
+        let mut lines = vec![
+            format!("[activities.{}]", text(arn)),
+            format!("title = {}", plain(&self.title)),
+        ];
+        lines.extend(
+            self.message
+                .as_deref()
+                .map(|message| format!("message = {}", plain(message))),
+        );
+        let signers = self.signers.iter().map(|person| {
+            let email = person
+                .email
+                .as_deref()
+                .map(|email| format!(", email = {}", plain(email)));
+            format!(
+                "{{ name = {}{} }}",
+                plain(&person.name),
+                email.unwrap_or_default()
+            )
+        });
+        lines.push(format!("signers = [{}]", signers.collect::<Vec<_>>().join(", ")));
+        lines.push(format!("timeout_seconds = {}", self.seconds));
+        lines.push(format!("heartbeat_seconds = {HEARTBEAT}"));
+        lines.push("execution = \"{execution}\"".to_owned());
+        lines.push("output = \"envelope\"".to_owned());
+        Some(lines.join("\n"))
     }
 
     fn arguments(&self) -> &'static str {
@@ -174,6 +270,12 @@ impl Wanted {
         payload.insert("signers".into(), signers.collect());
         payload.insert("timeoutSeconds".into(), self.seconds.into());
         payload.insert("heartbeatSeconds".into(), HEARTBEAT.into());
+        payload.insert("execution".into(), self.execution().into());
+        payload.into()
+    }
+
+    /// The execution that asks.
+    fn execution(&self) -> Map<String, Value> {
         let execution = [
             ("arn", "Execution.Id"),
             ("name", "Execution.Name"),
@@ -181,12 +283,10 @@ impl Wanted {
             ("enteredTime", "State.EnteredTime"),
             ("retryCount", "State.RetryCount"),
         ];
-        let execution: Map<_, _> = execution
+        execution
             .iter()
             .map(|(field, path)| self.filled(field, path))
-            .collect();
-        payload.insert("execution".into(), execution.into());
-        payload.into()
+            .collect()
     }
 
     /// A field that is filled in from the context object.

@@ -18,7 +18,7 @@ const ORDER: &[&[&str]] = &[
     &["config"],
     &["web", "intake", "worker"],
     &["flow"],
-    &["store", "mail", "step_functions", "lint"],
+    &["store", "mail", "step_functions", "queues", "lint"],
     &["aws_faults"],
     &["domain"],
 ];

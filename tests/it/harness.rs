@@ -22,6 +22,7 @@ use countersign::domain::ids::ApprovalId;
 use countersign::domain::keys::MasterKey;
 use countersign::domain::signer::Person;
 use countersign::flow::{Clock, Flow, Random};
+use countersign::intake::Ways;
 use countersign::intake::invoke::{Function, direct_invoke};
 use countersign::worker;
 use jiff::{SignedDuration, Timestamp};
@@ -47,6 +48,11 @@ pub(crate) struct Harness {
 impl Harness {
     /// Starts everything, with a worker.
     pub(crate) async fn start() -> Self {
+        Self::start_with(Ways::default()).await
+    }
+
+    /// The same, with this configuration of the ways in. Nothing is polled.
+    pub(crate) async fn start_with(ways: Ways) -> Self {
         let clock = virtual_clock();
         let (now, random) = (clock.clone(), Random::new(counting_random()));
         let mut options = Options::in_memory(move || now.now());
@@ -60,7 +66,7 @@ impl Harness {
             .send()
             .await
             .expect("an identity");
-        let app = App::new(config(), &sdk, clock.clone(), random);
+        let app = App::new(Config { ways, ..config() }, &sdk, clock.clone(), random);
         let flow = app.flow();
         flow.store.create_table().await.expect("a table");
         register_functions(&aws, &flow);
@@ -296,6 +302,7 @@ fn config() -> Config {
         older_keys: Vec::new(),
         evidence_seed: EVIDENCE_SEED,
         api_keys: super::api::keys(),
+        ways: Ways::default(),
     }
 }
 

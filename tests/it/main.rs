@@ -1,13 +1,16 @@
 //! The integration tests, one binary.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+mod activities;
 mod api;
 mod api_operating;
 mod architecture;
+mod batches;
 mod browser;
 mod callback;
 mod deadline;
 mod deciding;
+mod events;
 mod generated;
 mod harness;
 mod intake;
@@ -15,8 +18,10 @@ mod lint;
 mod mailing;
 mod metrics;
 mod operating;
+mod queues;
 mod secrets;
 mod serve;
 mod signing;
 mod starting;
+mod ways;
 mod workflows;

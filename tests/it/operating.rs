@@ -203,3 +203,60 @@ async fn wrong_calls_say_what_to_do() {
     );
     harness.finish().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_operations_function_looks_after_requests_in_the_api_s_words() {
+    let harness = Harness::start().await;
+    let id = harness
+        .open(json!({
+            "taskToken": "a-token", "title": "Sign it", "externalId": "7", "tags": {"team": "legal"},
+            "signers": [{"name": "Bob", "email": "bob@example.com"}],
+        }))
+        .await;
+    harness.first_mail("bob@example.com").await;
+    harness.settle().await;
+    let ask = |event: Value| harness.invoke(Function::Operations, event);
+
+    let listed = ask(json!({"action": "list", "tag": ["team=legal"], "limit": 5}))
+        .await
+        .expect("a list");
+    assert_eq!(listed["requests"][0]["requestId"], json!(id));
+    assert_eq!(listed["requests"][0]["waitingFor"], json!(["Bob"]));
+    let none = ask(json!({"action": "list", "tag": "team=sales"}))
+        .await
+        .expect("a list");
+    assert_eq!(none["requests"], json!([]));
+    let (error_type, message) = ask(json!({"action": "list", "status": "open"}))
+        .await
+        .expect_err("no such status");
+    assert_eq!(error_type, "Approval.InvalidRequest");
+    assert!(message.starts_with("status: must be pending"), "{message}");
+
+    let shown = ask(json!({"action": "show", "externalId": "7"}))
+        .await
+        .expect("shown");
+    assert_eq!(shown["requestId"], json!(id));
+    assert!(shown["explanation"].is_array(), "{shown}");
+    assert!(!shown.to_string().contains("a-token"), "{shown}");
+
+    let again = ask(json!({"action": "resend", "requestId": id, "signer": "bob@example.com"}))
+        .await
+        .expect("mailed");
+    assert_eq!(again["mailedAgain"], json!(["Bob"]));
+    harness.settle().await;
+    assert_eq!(harness.aws.mails_to("bob@example.com").len(), 2);
+    let (_, message) = ask(json!({"action": "retry", "requestId": id}))
+        .await
+        .expect_err("nothing is parked");
+    assert!(message.contains("not parked"), "{message}");
+
+    for action in ["list", "show", "resend", "retry", "complete", "cancel"] {
+        let (error_type, message) = harness
+            .invoke(Function::Intake, json!({"action": action, "requestId": id}))
+            .await
+            .expect_err("not by this function");
+        assert_eq!(error_type, "Approval.InvalidRequest", "{action}");
+        assert!(message.contains("operations function"), "{action}: {message}");
+    }
+    harness.finish().await;
+}

@@ -17,17 +17,20 @@ def ask(serve, aws, execution: str, token: str, title: str) -> tuple[str, str]:
         }
     )
     assert opened.status == 201, opened.text
-    thing = title.partition(" ")[2]
+    return json.loads(opened.text)["requestId"], link_about(serve, aws, title.partition(" ")[2])
 
-    def mail():
-        data = json.loads(fetch(f"{aws}/moto-api/data.json").text)
-        sent = [m for service in ("ses", "sesv2") for m in data.get(service, {}).get("Message", [])]
-        return next((m for m in sent if thing in str(m.get("subject"))), None)
 
-    sent = wait_until("Bob's mail is sent", mail)
+def mails_about(aws, thing: str) -> list[dict]:
+    data = json.loads(fetch(f"{aws}/moto-api/data.json").text)
+    sent = [m for service in ("ses", "sesv2") for m in data.get(service, {}).get("Message", [])]
+    return [m for m in sent if thing in str(m.get("subject"))]
+
+
+def link_about(serve, aws, thing: str) -> str:
+    """The link in Bob's mail about a thing; waits for it."""
+    sent = wait_until(f"Bob's mail about {thing} is sent", lambda: mails_about(aws, thing))
     # moto keeps the HTML part alone.
-    link = re.search(rf"{re.escape(serve.url)}/s/[\w-]{{47}}", sent["body"]).group()
-    return json.loads(opened.text)["requestId"], link
+    return re.search(rf"{re.escape(serve.url)}/s/[\w-]{{47}}", sent[0]["body"]).group()
 
 
 def ended(client, execution: str) -> dict:

@@ -50,6 +50,25 @@ impl Loader {
         self.config.settings.clone()
     }
 
+    /// Says from which queues and activities Countersign is asked, if from any.
+    pub(super) fn introduce_ways(&self) {
+        let Settings {
+            intake_queues,
+            worked,
+            ..
+        } = &self.config.settings;
+        let queues = intake_queues
+            .iter()
+            .map(|name| format!("queue {}", styled(STRONG, name)));
+        let activities = worked
+            .iter()
+            .map(|(name, _)| format!("activity {}", styled(STRONG, name)));
+        let ways: Vec<String> = queues.chain(activities).collect();
+        if !ways.is_empty() {
+            say(&format!("Asked by    {}", ways.join(", ")));
+        }
+    }
+
     /// In which zone times are told.
     pub(super) fn time_zone(&self) -> jiff::tz::TimeZone {
         jiff::tz::TimeZone::get(&self.config.settings.time_zone).unwrap_or(jiff::tz::TimeZone::UTC)
@@ -153,7 +172,9 @@ impl Loader {
         };
         let stays = self.config.settings.clone();
         if config.settings != stays {
-            say("organisation, time_zone, mail_from, people and http_tasks take effect at the next start.");
+            say(
+                "organisation, time_zone, mail_from, people, http_tasks, intake_queues and the tables of activities take effect at the next start.",
+            );
         }
         self.config = local::Local {
             settings: stays,

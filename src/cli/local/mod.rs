@@ -71,6 +71,7 @@ impl Local {
         };
         let prepared = Embedded::prepare(start).await?;
         self.introduce(prepared.embedded());
+        loader.introduce_ways();
         let progress = (!self.quiet).then(|| {
             let listener = prepared.embedded().aws.subscribe();
             let approvals = std::sync::Arc::clone(&prepared.embedded().approvals);

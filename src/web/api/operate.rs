@@ -1,12 +1,12 @@
 //! What operators do to a request: `POST /api/v1/requests/{id}/cancel`, `complete`, `resend`, `retry`. Each runs the
 //! step of that name in `flow/operate.rs`.
 
-use super::show::summary;
 use super::{ApiError, answer, json_body, request_id, unavailable};
 use crate::domain::api_key::Scope;
 use crate::domain::approval::Approval;
 use crate::domain::ids::ApprovalId;
 use crate::domain::request_fields::{Fields, Problem, kind_of};
+use crate::domain::shown::summary;
 use crate::flow::operate::{self, OperateError, Which};
 use crate::web::error::WebError;
 use crate::web::{Web, auth};
