@@ -14,8 +14,8 @@ mod source;
 mod ways;
 
 pub use gathered::{Gathered, Origin, Shown};
-pub use load::{Runs, USUAL_FILE, gather, load, variables};
-pub use read::{ConfigError, ReadFile, Serve};
+pub use load::{USUAL_FILE, gather, load, variables};
+pub use read::{ConfigError, ReadFile, Runs, Serve};
 
 use crate::domain::api_key::ApiKey;
 use crate::domain::keys::MasterKey;

@@ -22,6 +22,7 @@ pub mod config;
 pub mod domain;
 pub mod flow;
 pub mod intake;
+pub mod lambda;
 pub mod lint;
 pub mod mail;
 pub mod queues;

@@ -1,8 +1,7 @@
-//! The program: parses the command line and hands over.
+//! The program: hands over to the command line.
 
-use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    countersign::cli::Cli::parse().run()
+    countersign::cli::run()
 }

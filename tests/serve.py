@@ -56,10 +56,10 @@ def create_table(client, name: str):
 
 
 class Serve:
-    """A running service over the AWS at `endpoint`, with more lines in its configuration if need be. Use as a context
-    manager: it is killed at the end."""
+    """A running service over the AWS at `endpoint`, with more lines in its configuration if need be, and variables. Use as
+    a context manager: it is killed at the end."""
 
-    def __init__(self, folder: Path, endpoint: str, table: str, more: str = ""):
+    def __init__(self, folder: Path, endpoint: str, table: str, more: str = "", **variables: str):
         self.url = f"http://127.0.0.1:{free_port()}"
         self.key, lines = new_key(*SCOPES)
         (folder / "master.key").write_text("07" * 32)
@@ -72,7 +72,8 @@ class Serve:
         self.process = subprocess.Popen(
             [BINARY, "serve"], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             env=environment(
-                AWS_ENDPOINT_URL=endpoint, AWS_REGION="us-east-1", AWS_ACCESS_KEY_ID="any", AWS_SECRET_ACCESS_KEY="any"
+                **{"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any"}
+                | variables
             ),
         )
 

@@ -6,6 +6,7 @@ use super::terminal::{FAINT, STRONG, say, styled};
 use crate::domain::api_key::{PlainKey, Scope};
 use crate::flow::Random;
 use clap::Subcommand;
+use serde_json::json;
 
 /// The commands of `countersign keys`.
 #[derive(Debug, Subcommand)]
@@ -31,10 +32,7 @@ impl Keys {
         }
         let key = PlainKey::from_random(Random::new(fill_random).bytes());
         let hash = key.sha256().to_string();
-        let scopes: Vec<String> = scopes
-            .iter()
-            .map(|scope| format!("\"{}\"", scope.name()))
-            .collect();
+        let scopes: Vec<&str> = scopes.iter().map(|scope| scope.name()).collect();
         say(&styled(
             FAINT,
             "The key. It is shown this once; keep it where your secrets are:",
@@ -42,12 +40,18 @@ impl Keys {
         say("");
         say(&styled(STRONG, key.expose()));
         say("");
-        say(&styled(FAINT, "For countersign.toml:"));
+        let hash = hash.trim_start_matches("sha256:");
+        let entry = json!([{"id": id, "sha256": hash, "scopes": scopes}]);
+        say(&styled(FAINT, "For the variable COUNTERSIGN_API_KEYS:"));
+        say("");
+        say(&entry.to_string());
+        say("");
+        say(&styled(FAINT, "Or for countersign.toml:"));
         say("");
         say("[[api_keys]]");
         say(&format!("id = \"{id}\""));
-        say(&format!("sha256 = \"{}\"", hash.trim_start_matches("sha256:")));
-        say(&format!("scopes = [{}]", scopes.join(", ")));
+        say(&format!("sha256 = \"{hash}\""));
+        say(&format!("scopes = {}", json!(scopes)));
         Ok(())
     }
 }

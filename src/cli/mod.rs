@@ -9,7 +9,9 @@ mod client;
 mod demo;
 #[cfg(feature = "local")]
 pub mod embedded;
+mod health;
 mod keys;
+mod lambda;
 mod lint;
 #[cfg(feature = "local")]
 mod local;
@@ -56,6 +58,8 @@ enum Command {
     Skip(skip::Skip),
     /// Run the service: pages, API and worker, against AWS
     Serve(serve::Serve),
+    /// Say whether the `serve` on this machine does its work, for a container's health check
+    Health(health::Health),
     /// List requests: who is waited for, newest first
     Pending(pending::Pending),
     /// Explain a request: who is waited for, since when, what happens next
@@ -112,47 +116,57 @@ impl Failure {
     }
 }
 
-impl Cli {
-    /// Runs the command to its end.
-    pub fn run(self) -> ExitCode {
-        log_to_stderr();
-        let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-            Ok(runtime) => runtime,
-            Err(error) => {
-                terminal::complain(&format!("no runtime could be started: {error}"));
-                return ExitCode::FAILURE;
+/// Runs what the command line says, to its end; with no command and where Lambda started the process, the function.
+pub fn run() -> ExitCode {
+    if lambda::is_wanted() {
+        run_to_the_end(lambda::run())
+    } else {
+        run_to_the_end(Cli::parse().command.run())
+    }
+}
+
+fn run_to_the_end(command: impl Future<Output = Result<(), Failure>>) -> ExitCode {
+    log_to_stderr();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            terminal::complain(&format!("no runtime could be started: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !failure.message.is_empty() {
+                terminal::complain(&failure.message);
             }
-        };
-        let done: Result<(), Failure> = runtime.block_on(async {
-            match self.command {
-                #[cfg(feature = "local")]
-                Command::Demo(demo) => Box::pin(demo.run()).await,
-                #[cfg(feature = "local")]
-                Command::Local(local) => Box::pin(local.run()).await,
-                #[cfg(feature = "local")]
-                Command::Skip(skip) => Box::pin(skip.run()).await,
-                Command::Serve(serve) => Box::pin(serve.run()).await,
-                Command::Pending(pending) => Box::pin(pending.run()).await,
-                Command::Show(show) => Box::pin(show.run()).await,
-                Command::Events(events) => Box::pin(events.run()).await,
-                Command::Cancel(cancel) => Box::pin(cancel.run()).await,
-                Command::Complete(complete) => Box::pin(complete.run()).await,
-                Command::Resend(resend) => Box::pin(resend.run()).await,
-                Command::Retry(retry) => Box::pin(retry.run()).await,
-                Command::Lint(lint) => lint.run(),
-                Command::New(new) => new.run(),
-                Command::Start(start) => Box::pin(start.run()).await,
-                Command::Keys(keys) => keys.run(),
-            }
-        });
-        match done {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(failure) => {
-                if !failure.message.is_empty() {
-                    terminal::complain(&failure.message);
-                }
-                ExitCode::from(failure.status)
-            }
+            ExitCode::from(failure.status)
+        }
+    }
+}
+
+impl Command {
+    async fn run(self) -> Result<(), Failure> {
+        match self {
+            #[cfg(feature = "local")]
+            Self::Demo(demo) => Box::pin(demo.run()).await,
+            #[cfg(feature = "local")]
+            Self::Local(local) => Box::pin(local.run()).await,
+            #[cfg(feature = "local")]
+            Self::Skip(skip) => Box::pin(skip.run()).await,
+            Self::Serve(serve) => Box::pin(serve.run()).await,
+            Self::Health(health) => Box::pin(health.run()).await,
+            Self::Pending(pending) => Box::pin(pending.run()).await,
+            Self::Show(show) => Box::pin(show.run()).await,
+            Self::Events(events) => Box::pin(events.run()).await,
+            Self::Cancel(cancel) => Box::pin(cancel.run()).await,
+            Self::Complete(complete) => Box::pin(complete.run()).await,
+            Self::Resend(resend) => Box::pin(resend.run()).await,
+            Self::Retry(retry) => Box::pin(retry.run()).await,
+            Self::Lint(lint) => lint.run(),
+            Self::New(new) => new.run(),
+            Self::Start(start) => Box::pin(start.run()).await,
+            Self::Keys(keys) => keys.run(),
         }
     }
 }

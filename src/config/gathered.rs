@@ -1,8 +1,7 @@
 //! Everything that was said of the configuration, before it is checked: each key's value, where it comes from, and
 //! what was fetched for the references among them.
 
-use super::load::Runs;
-use super::read::{ConfigError, ReadFile, Reader, Serve};
+use super::read::{ConfigError, ReadFile, Reader, Runs, Serve};
 use super::reference::{Fetched, Reference};
 use super::source::{self, DEFAULTS, KEYS, Origins, Problem, SECRETS, secret_fields};
 use serde_json::{Map, Value};

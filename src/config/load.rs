@@ -2,7 +2,7 @@
 //! refer to. `serve`, the Lambda function, `config`, `doctor` and `setup` all start with it.
 
 use super::gathered::Gathered;
-use super::read::ConfigError;
+use super::read::{ConfigError, Runs};
 use super::reference::Reference;
 use super::secrets;
 use super::source::Problem;
@@ -80,15 +80,6 @@ fn file(path: &str, named: bool, problems: &mut Vec<Problem>) -> Option<String> 
 /// This process's variables, those that are text.
 pub fn variables() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)))
-}
-
-/// What the program is started as: it decides what has to be there.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Runs {
-    /// A service, which programs ask over HTTP: with no API key nobody could.
-    Service,
-    /// A Lambda function, which workflows invoke: AWS says who may.
-    Function,
 }
 
 /// The configuration, checked: [`gather`] and [`Gathered::read`].

@@ -2,7 +2,6 @@
 //! to do about it. What the keys mean is in docs/OPERATIONS.md; the keys that are secrets are read in `keys.rs`.
 
 use super::Config;
-use super::load::Runs;
 use super::reference::{Fetched, Reference, Secret};
 use super::source::{self, DEFAULTS, Origins, Problem, nearest, unknown, variable};
 use crate::domain::api_key::{ApiKey, Scope};
@@ -21,8 +20,21 @@ use std::path::Path;
 pub struct Serve {
     /// Where pages and API listen.
     pub listen: SocketAddr,
+    /// For a function: the address of the queue whose messages wake it.
+    pub wake_queue: Option<String>,
+    /// For a function: whether it does what only operators may.
+    pub operations: bool,
     /// Everything else.
     pub config: Config,
+}
+
+/// What the program is started as: it decides what has to be there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Runs {
+    /// A service, which programs ask over HTTP: with no API key nobody could.
+    Service,
+    /// A Lambda function, which workflows invoke: AWS says who may.
+    Function,
 }
 
 /// What is wrong with a configuration: all of it, a line each.
@@ -74,9 +86,14 @@ impl Reader<'_> {
         );
         let people = self.people();
         let api_keys = self.api_keys(runs);
+        let wake_queue = self.text("wake_queue");
+        let wake_queue = self.checked("wake_queue", wake_queue, check_queue);
+        let operations = self.operations();
         let ways = self.ways(&people);
         Some(Serve {
             listen: listen?,
+            wake_queue,
+            operations,
             config: Config {
                 public_url: public_url?,
                 organisation: organisation?,
@@ -92,6 +109,18 @@ impl Reader<'_> {
                 ways,
             },
         })
+    }
+
+    /// Whether the function is the operators'.
+    fn operations(&mut self) -> bool {
+        match self.text("operations").as_deref() {
+            None | Some("off") => false,
+            Some("on") => true,
+            Some(_) => {
+                self.problem("operations", "must be \"on\" or \"off\"");
+                false
+            }
+        }
     }
 
     pub(super) fn people(&mut self) -> Vec<Person> {
@@ -307,6 +336,19 @@ fn check_url(text: String) -> Result<String, String> {
         Ok(text.trim_end_matches('/').to_owned())
     } else {
         Err("must be an address of at most 70 characters, such as \"https://sign.example.com\"".to_owned())
+    }
+}
+
+/// A queue's address, such as <https://sqs.eu-central-1.amazonaws.com/123456789012/countersign-wake>.
+fn check_queue(text: String) -> Result<String, String> {
+    let url: Option<http::Uri> = text.parse().ok();
+    let fits = url.is_some_and(|url| {
+        matches!(url.scheme_str(), Some("http" | "https")) && url.path().matches('/').count() >= 2
+    });
+    if fits {
+        Ok(text)
+    } else {
+        Err("must be a queue's address, such as \"https://sqs.eu-central-1.amazonaws.com/123456789012/countersign-wake\"".to_owned())
     }
 }
 

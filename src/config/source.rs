@@ -26,6 +26,8 @@ pub(super) const KEYS: &[&str] = &[
     "intake_queues",
     "dead_letter_queue",
     "activities",
+    "wake_queue",
+    "operations",
 ];
 
 /// What is in force where nothing is said. Keys that aren't here are needed, or stand for nothing without a value.
@@ -89,7 +91,7 @@ pub(super) fn fields(key: &str) -> &'static [&'static str] {
 pub(super) type Origins = BTreeMap<String, Origin>;
 
 /// Variables of ours that other commands read.
-const NOT_OURS: [&str; 4] = ["CONFIG", "URL", "API_KEY", "OPERATIONS"];
+const NOT_OURS: [&str; 3] = ["CONFIG", "URL", "API_KEY"];
 
 const PREFIX: &str = "COUNTERSIGN_";
 

@@ -3,12 +3,13 @@ operators' commands. The AWS is the demo's, in a process of its own; the service
 
 import itertools
 import json
+import subprocess
 import threading
 import time
 
 import pytest
-from demo import answer, link_in, wait_until
-from serve import Serve, create_table, new_key
+from demo import BINARY, PATIENCE, answer, link_in, wait_until
+from serve import Serve, create_table, environment, free_port, new_key
 
 CAROL = "carol@example.com"
 
@@ -18,6 +19,21 @@ def serve(demo, tmp_path_factory):
     create_table(demo.client("dynamodb"), "served")
     with Serve(tmp_path_factory.mktemp("serve"), demo.aws, "served") as running:
         yield running
+
+
+def test_a_container_can_ask_whether_it_is_ready(serve):
+    def health(listen: str) -> tuple[int, str]:
+        asked = subprocess.run(
+            [BINARY, "health"], capture_output=True, text=True, env=environment(COUNTERSIGN_LISTEN=listen), timeout=PATIENCE
+        )
+        return asked.returncode, asked.stdout + asked.stderr
+
+    port = serve.url.rpartition(":")[2]
+    assert health(f"0.0.0.0:{port}") == (0, "ready\n")
+    status, told = health(f"127.0.0.1:{free_port()}")
+    assert (status, "doesn't answer" in told) == (1, True), told
+    status, told = health("8080")
+    assert (status, "--listen" in told) == (2, True), told
 
 
 @pytest.fixture(scope="module")

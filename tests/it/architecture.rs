@@ -14,6 +14,7 @@ use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 const ORDER: &[&[&str]] = &[
     &["main", "lib"],
     &["cli"],
+    &["lambda"],
     &["app", "samples"],
     &["config"],
     &["web", "intake", "worker"],
