@@ -30,11 +30,13 @@ pub enum Service {
     Ssm,
     /// Ciphertexts in the configuration.
     Kms,
+    /// Who we are, which `countersign doctor` asks.
+    Sts,
 }
 
 impl Service {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::DynamoDb,
         Self::Ses,
         Self::StepFunctions,
@@ -44,6 +46,7 @@ impl Service {
         Self::SecretsManager,
         Self::Ssm,
         Self::Kms,
+        Self::Sts,
     ];
 
     /// As AWS writes it.
@@ -58,6 +61,7 @@ impl Service {
             Self::SecretsManager => "Secrets Manager",
             Self::Ssm => "Parameter Store",
             Self::Kms => "KMS",
+            Self::Sts => "STS",
         }
     }
 }

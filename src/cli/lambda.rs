@@ -63,9 +63,14 @@ async fn start(clock: &Clock) -> Result<Lambda, Failure> {
     }
     let place = std::env::var("COUNTERSIGN_CONFIG").ok();
     let aws = aws_of_environment().await;
-    let read = config::load(place.as_deref(), config::variables(), Runs::Function, async || aws.clone())
-        .await
-        .map_err(|error| Failure::usage(error.to_string()))?;
+    let read = config::load(
+        place.as_deref(),
+        config::variables(),
+        Runs::Function,
+        async || aws.clone(),
+    )
+    .await
+    .map_err(|error| Failure::usage(error.to_string()))?;
     let mut config = read.config;
     // Nothing looks again by itself: whatever a wake can come for is told.
     config.look_every = FURTHEST;

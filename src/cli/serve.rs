@@ -1,34 +1,31 @@
 //! `countersign serve`: the service against AWS. Keeps nothing of its own: run as many as wanted.
 
 use super::Failure;
+use super::configuration::{Aws, Place};
 use super::system::{fill_random, interrupted, system_clock};
 use super::terminal::{complain, say};
-use crate::app::{App, aws_of_environment};
-use crate::config::{self, Runs};
+use crate::app::App;
+use crate::config::Runs;
 use crate::flow::Random;
 use clap::Args;
 use tokio::net::TcpListener;
-use tokio::sync::{OnceCell, watch};
+use tokio::sync::watch;
 
 /// The options of `countersign serve`.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// The configuration: a file, ssm:NAME or secretsmanager:NAME; countersign.toml, if it is there, without.
-    /// COUNTERSIGN_* variables win over it
-    #[arg(long, env = "COUNTERSIGN_CONFIG", value_name = "FILE")]
-    config: Option<String>,
+    #[command(flatten)]
+    place: Place,
 }
 
 impl Serve {
     /// Runs it until SIGTERM or Ctrl-C.
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let aws = OnceCell::new();
-        let aws = async || aws.get_or_init(aws_of_environment).await.clone();
-        let place = self.config.as_deref();
-        let serve = config::load(place, config::variables(), Runs::Service, &aws)
-            .await
+        let aws = Aws::default();
+        let serve = (self.place.gather(&aws).await)
+            .read(Runs::Service, &|path| std::fs::read(path))
             .map_err(|error| Failure::usage(error.to_string()))?;
-        let aws = aws().await;
+        let aws = aws.get().await;
         if aws.region().is_none() {
             return Err(Failure::usage(
                 "no AWS region: set AWS_REGION, or one in the AWS profile",

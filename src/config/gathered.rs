@@ -3,7 +3,7 @@
 
 use super::read::{ConfigError, ReadFile, Reader, Runs, Serve};
 use super::reference::{Fetched, Reference};
-use super::source::{self, DEFAULTS, KEYS, Origins, Problem, SECRETS, secret_fields};
+use super::source::{self, KEYS, Origins, Problem, SECRETS, secret_fields};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
@@ -28,12 +28,18 @@ impl std::fmt::Display for Origin {
 }
 
 /// What was said of the configuration.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Gathered {
     pub(super) values: Map<String, Value>,
     pub(super) origins: Origins,
     pub(super) fetched: Fetched,
     problems: Vec<Problem>,
+}
+
+impl std::fmt::Debug for Gathered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.values.keys()).finish()
+    }
 }
 
 /// A key as `countersign config` shows it.
@@ -99,6 +105,39 @@ impl Gathered {
         }
     }
 
+    /// Whether anything is said of a key.
+    pub fn says(&self, key: &str) -> bool {
+        self.values.contains_key(key)
+    }
+
+    /// The text that stands for a key, or its default. Not for secrets.
+    pub fn text(&self, key: &str) -> Option<String> {
+        let given = self.values.get(key).and_then(Value::as_str);
+        given.or_else(|| source::default(key)).map(str::to_owned)
+    }
+
+    /// The texts that stand for a key: one, or a list.
+    pub fn texts(&self, key: &str) -> Vec<String> {
+        let list = self.values.get(key).and_then(Value::as_array);
+        match list {
+            Some(entries) => entries
+                .iter()
+                .filter_map(|it| it.as_str().map(str::to_owned))
+                .collect(),
+            None => self.text(key).into_iter().collect(),
+        }
+    }
+
+    /// The names in the table that stands for a key.
+    pub fn names(&self, key: &str) -> Vec<String> {
+        let table = self.values.get(key).and_then(Value::as_object);
+        table
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+
     /// Every key with what is in force for it, in the order of the document. No secret is in it.
     pub fn shown(&self) -> Vec<Shown> {
         KEYS.iter().map(|key| self.shown_key(key)).collect()
@@ -106,10 +145,9 @@ impl Gathered {
 
     fn shown_key(&self, key: &'static str) -> Shown {
         let Some(value) = self.values.get(key) else {
-            let default = DEFAULTS.iter().find(|(name, _)| *name == key);
             return Shown {
                 key,
-                value: default.map(|(_, text)| Value::from(*text)),
+                value: source::default(key).map(Value::from),
                 origin: Origin::Default,
             };
         };

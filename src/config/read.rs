@@ -3,7 +3,7 @@
 
 use super::Config;
 use super::reference::{Fetched, Reference, Secret};
-use super::source::{self, DEFAULTS, Origins, Problem, nearest, unknown, variable};
+use super::source::{self, Origins, Problem, nearest, unknown, variable};
 use crate::domain::api_key::{ApiKey, Scope};
 use crate::domain::digest::Sha256;
 use crate::domain::request::check_email;
@@ -41,6 +41,15 @@ pub enum Runs {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the configuration can't be used:{}", .0.iter().map(|p| format!("\n  {}: {}", p.key, p.message)).collect::<Vec<_>>().concat())]
 pub struct ConfigError(pub(super) Vec<Problem>);
+
+impl ConfigError {
+    /// What is wrong: each key, or variable, with what is wrong about it and what to do. Never a secret.
+    pub fn problems(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .map(|problem| (problem.key.as_str(), problem.message.as_str()))
+    }
+}
 
 /// Reads a file's contents: [`std::fs::read`], or what a test has.
 pub type ReadFile<'a> = &'a dyn Fn(&Path) -> std::io::Result<Vec<u8>>;
@@ -257,7 +266,7 @@ impl Reader<'_> {
     }
 
     fn text_or_default(&mut self, key: &str) -> Option<String> {
-        self.text(key).or_else(|| default(key).map(str::to_owned))
+        self.text(key).or_else(|| source::default(key).map(str::to_owned))
     }
 
     pub(super) fn text(&mut self, key: &str) -> Option<String> {
@@ -280,7 +289,7 @@ impl Reader<'_> {
         let given = self.values.get(key).map(plain);
         let number = given
             .as_deref()
-            .or_else(|| default(key))
+            .or_else(|| source::default(key))
             .unwrap_or_default()
             .parse()
             .ok()
@@ -303,14 +312,6 @@ impl Reader<'_> {
     pub(super) fn problem(&mut self, key: impl Into<String>, message: impl Into<String>) {
         self.problems.push(Problem::new(key, message));
     }
-}
-
-/// What is in force for a key without a value.
-fn default(key: &str) -> Option<&'static str> {
-    DEFAULTS
-        .iter()
-        .find(|(name, _)| *name == key)
-        .map(|(_, text)| *text)
 }
 
 /// Text or number, as text.

@@ -405,7 +405,7 @@ fn operations_md_says_each_default_and_each_field_of_a_list() {
         let line = chapter().lines().find(|line| line.starts_with(&begin));
         line.unwrap_or_else(|| panic!("no row for {key}")).to_owned()
     };
-    for (key, text) in DEFAULTS {
+    for (key, text) in source::DEFAULTS {
         let last = row(key)
             .trim_end_matches(" |")
             .rsplit('|')

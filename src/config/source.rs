@@ -38,6 +38,14 @@ pub(super) const DEFAULTS: &[(&str, &str)] = &[
     ("master_key_id", "1"),
 ];
 
+/// What is in force for a key without a value.
+pub(super) fn default(key: &str) -> Option<&'static str> {
+    DEFAULTS
+        .iter()
+        .find(|(name, _)| *name == key)
+        .map(|(_, text)| *text)
+}
+
 /// What may be said in each table of a list. A reference to a secret that is the list, in JSON, may stand for each.
 pub(super) const FIELDS: &[(&str, &[&str])] = &[
     ("older_keys", &["id", "file", "key"]),
