@@ -12,6 +12,7 @@ use crate::flow::watch::Asked;
 use crate::flow::{Clock, Flow, Random, Settings, Told};
 use crate::intake::Ways;
 use crate::mail::Mailer;
+use crate::mail::certificates::Certificates;
 use crate::queues::Queues;
 use crate::step_functions::StepFunctions;
 use crate::store::Store;
@@ -51,7 +52,12 @@ impl App {
         let (wake, told) = unbounded_channel();
         let flow = Flow {
             store: Store::new(aws_sdk_dynamodb::Client::new(aws), config.table),
-            mailer: Mailer::new(aws_sdk_sesv2::Client::new(aws), config.mail_from),
+            mailer: Mailer::new(
+                aws_sdk_sesv2::Client::new(aws),
+                config.mail_from,
+                config.mail_configuration_set,
+            ),
+            certificates: Certificates::over_https(),
             step_functions: StepFunctions::new(aws_sdk_sfn::Client::new(aws)),
             queues: Queues::new(aws_sdk_sqs::Client::new(aws))
                 .with_dead_letter_queue(config.ways.dead_letter_queue.as_deref()),
@@ -66,6 +72,7 @@ impl App {
                 directory: Directory::new(config.people),
                 look_every: config.look_every,
                 api_keys: ApiKeys::new(config.api_keys),
+                mail_topics: config.mail_topics,
             },
             wake,
             asked: Asked::default(),

@@ -7,6 +7,7 @@ mod keys;
 mod load;
 #[cfg(feature = "local")]
 pub mod local;
+mod mail;
 mod read;
 pub mod reference;
 mod secrets;
@@ -36,6 +37,10 @@ pub struct Config {
     pub table: String,
     /// What mails are sent from, such as `Countersign <countersign@example.com>`.
     pub mail_from: String,
+    /// The SES configuration set that mails are sent with.
+    pub mail_configuration_set: Option<String>,
+    /// The SNS topics whose messages about mails count: ARNs.
+    pub mail_topics: Vec<String>,
     /// People whom requests may name without an address.
     pub people: Vec<Person>,
     /// How often the worker looks into the index for what other processes, or a crash, left due.

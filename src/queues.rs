@@ -3,6 +3,7 @@
 //!
 //! A message's body holds a task token. It is never part of an error or of a log line.
 
+use crate::aws_faults::{self, Class, Service};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::retry::RetryConfig;
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
@@ -227,17 +228,20 @@ impl Queues {
         message: &Message,
         reason: &str,
     ) -> Result<(), QueueError> {
-        let whole = self.put(dead, queue, message, &message.body, reason).await;
-        match whole {
+        let mut put = self.put(dead, queue, message, &message.body, reason).await;
+        if let Err(QueueError::Refused { code, .. }) = &put
+            && message.body.len() > CUT_BODY
+            && code.starts_with("InvalidParameterValue")
+        {
             // Whatever is wrong with a parameter, it is the length of the body: all else is made here.
-            Err(QueueError::Refused { code, .. })
-                if message.body.len() > CUT_BODY && code.starts_with("InvalidParameterValue") =>
-            {
-                let cut = &message.body[..message.body.floor_char_boundary(CUT_BODY)];
-                self.put(dead, queue, message, cut, reason).await
-            }
-            answer => answer,
+            let cut = &message.body[..message.body.floor_char_boundary(CUT_BODY)];
+            put = self.put(dead, queue, message, cut, reason).await;
         }
+        if matches!(put, Err(QueueError::Refused { .. })) {
+            // It may not be that queue any more.
+            self.known().remove(queue);
+        }
+        put
     }
 
     async fn put(
@@ -268,7 +272,7 @@ impl Queues {
                 .string_value(value);
             call = call.message_attributes(name, value.build().expect("the type is set"));
         }
-        if dead.ends_with(".fifo") {
+        if is_fifo(dead) {
             let group = message.group.as_deref().unwrap_or(&message.id);
             call = call.message_group_id(group).message_deduplication_id(&message.id);
         }
@@ -294,18 +298,16 @@ fn with_what_sqs_takes(text: &str, other: char) -> String {
     text.chars().map(|c| if takes(c) { c } else { other }).collect()
 }
 
-/// Whether an error passes by itself although it is the caller's: throttled, or credentials that the SDK renews.
+/// Whether a queue is a FIFO queue, by its name, its address or its ARN.
+pub fn is_fifo(queue: &str) -> bool {
+    queue.strip_suffix(".fifo").is_some()
+}
+
+/// Whether an error passes by itself although it is the caller's: throttled, or credentials that aren't right at the
+/// moment.
 fn passes(code: &str) -> bool {
-    code.contains("Throttl")
-        || matches!(
-            code,
-            "OverLimit"
-                | "RequestLimitExceeded"
-                | "TooManyRequestsException"
-                | "ExpiredToken"
-                | "ExpiredTokenException"
-                | "RequestExpired"
-        )
+    let known = aws_faults::find(Service::Sqs, code, "");
+    known.is_some_and(|fault| fault.class == Class::Again)
 }
 
 fn classify<E: ProvideErrorMetadata>(

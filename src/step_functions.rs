@@ -4,6 +4,7 @@
 mod activities;
 mod executions;
 
+use crate::aws_faults::{self, Class, Service};
 use crate::domain::callback::CallbackMessage;
 use crate::domain::execution::MachineArn;
 use crate::domain::task_token::CallbackTarget;
@@ -204,20 +205,11 @@ fn code_of<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> String
     error.code().map_or_else(|| "no answer".to_owned(), str::to_owned)
 }
 
-/// Whether an error says that the call took no effect and may be made again: it was throttled, or the credentials were
-/// stale, which the SDK renews by itself.
+/// Whether an error says that the call took no effect and may be made again: it was throttled, or the credentials
+/// aren't right at the moment, which is mended for all calls at once.
 fn turned_away(code: &str) -> bool {
-    matches!(
-        code,
-        "ThrottlingException"
-            | "Throttling"
-            | "TooManyRequestsException"
-            | "KmsThrottlingException"
-            | "RequestLimitExceeded"
-            | "ExpiredTokenException"
-            | "ExpiredToken"
-            | "RequestExpired"
-    )
+    let known = aws_faults::find(Service::StepFunctions, code, "");
+    known.is_some_and(|fault| fault.class == Class::Again)
 }
 
 /// Sorts an error into one of the three classes that `flow/call_back.rs` acts on.

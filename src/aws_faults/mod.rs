@@ -132,8 +132,15 @@ pub const TOO_SLOW: &str = "no answer in time";
 pub const NO_CONNECTION: &str = "no connection";
 /// There are no credentials to sign the call with, so it wasn't made.
 pub const NO_CREDENTIALS: &str = "no credentials";
+/// What answered isn't AWS, or what carried the answer changed it.
+pub const NOT_AWS: &str = "an answer that isn't AWS's";
 /// What else kept a call from being answered.
 pub const NO_ANSWER: &str = "no answer";
+
+/// Whether a code is AWS's own, so that there was an answer.
+pub fn is_answer(code: &str) -> bool {
+    ![TOO_SLOW, NO_CONNECTION, NO_CREDENTIALS, NOT_AWS, NO_ANSWER].contains(&code)
+}
 
 /// AWS's name for an error; where there was no answer, one of the names above.
 pub fn code_of<E, R>(error: &SdkError<E, R>) -> &str
@@ -151,6 +158,7 @@ where
         SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) if is_about_credentials(error) => {
             NO_CREDENTIALS
         }
+        SdkError::ServiceError(_) | SdkError::ResponseError(_) => NOT_AWS,
         _ => NO_ANSWER,
     }
 }

@@ -3,7 +3,7 @@
 
 use super::Class::{Again, Closed, Conflict, Mend, Refused, Unclear};
 use super::Service::{DynamoDb, Kms, Lambda, S3, SecretsManager, Ses, Sqs, Ssm, StepFunctions};
-use super::{Class, Fault, NO_ANSWER, NO_CONNECTION, NO_CREDENTIALS, Service, TOO_SLOW};
+use super::{Class, Fault, NO_ANSWER, NO_CONNECTION, NO_CREDENTIALS, NOT_AWS, Service, TOO_SLOW};
 
 const fn common(
     status: u16,
@@ -156,6 +156,13 @@ pub const FAULTS: &[Fault] = &[
     ),
     common(
         0,
+        &[NOT_AWS],
+        Unclear,
+        "not AWS",
+        "look at AWS_ENDPOINT_URL, and at proxies between here and AWS",
+    ),
+    common(
+        0,
         &[NO_ANSWER],
         Unclear,
         "no answer",
@@ -280,7 +287,7 @@ pub const FAULTS: &[Fault] = &[
     of(
         Ses,
         400,
-        &["BadRequestException", "InvalidParameterValue"],
+        &["BadRequestException"],
         Refused,
         "mail not valid",
         "read SES's reason in `countersign show`; the address may be at fault",

@@ -233,6 +233,8 @@ fn config(
         time_zone: settings.time_zone,
         table: "countersign".to_owned(),
         mail_from: settings.mail_from,
+        mail_configuration_set: None,
+        mail_topics: Vec::new(),
         people: settings.people,
         look_every: jiff::SignedDuration::from_secs(1),
         master_key,

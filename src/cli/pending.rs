@@ -122,12 +122,21 @@ fn print_table(requests: &[Value]) {
                 .flatten()
                 .map(text)
                 .collect();
-            let who = if waiting.is_empty() {
+            let attention: Vec<String> = request["attention"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(text)
+                .collect();
+            let who = if !attention.is_empty() {
+                attention.join("; ")
+            } else if waiting.is_empty() {
                 format!("workflow: {}", text(&request["callback"]["state"]))
             } else {
                 waiting.join(", ")
             };
-            let who = DisplayText::new(&who).shortened(30).isolated();
+            let most = if attention.is_empty() { 30 } else { 60 };
+            let who = DisplayText::new(&who).shortened(most).isolated();
             [
                 text(&request["requestId"]),
                 text(&request["status"]),

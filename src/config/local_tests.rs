@@ -108,6 +108,35 @@ fn a_whole_file_is_read_and_paths_are_meant_from_its_folder() {
 }
 
 #[test]
+fn queues_and_activities_that_countersign_takes_requests_from_go_by_name_or_address() {
+    let text = r#"
+intake_queues = ["approvals.fifo", "https://sqs.eu-central-1.amazonaws.com/123456789012/requests"]
+
+[activities.validation]
+title = "Validate {}"
+signer = "Bob"
+
+[activities."arn:aws:states:eu-central-1:123456789012:activity:review"]
+title = "Review {}"
+signer = "Bob"
+"#;
+    let local = read(text, Path::new("."), BUILTINS).expect("right");
+    assert_eq!(local.settings.intake_queues, ["approvals.fifo", "requests"]);
+    let worked: Vec<&str> = local
+        .settings
+        .worked
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(worked, ["review", "validation"]);
+    assert!(local.activities.is_empty());
+    let wrong = read("[activities.\"a b\"]\ntitle = 5", Path::new("."), BUILTINS);
+    let wrong = wrong.expect_err("wrong").to_string();
+    assert!(wrong.contains("an activity's name has 1 to 80"), "{wrong}");
+    assert!(wrong.contains("title: must be text"), "{wrong}");
+}
+
+#[test]
 fn nothing_has_to_be_said() {
     assert_eq!(read("", Path::new("."), BUILTINS), Ok(Local::default()));
     assert_eq!(Local::default().settings.people[0].name, "Bob");

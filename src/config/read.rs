@@ -86,6 +86,7 @@ impl Reader<'_> {
             "what mails are sent from, an identity of SES: \"Approvals <approvals@example.com>\"",
         );
         let mail_from = self.checked("mail_from", mail_from, check_mail_from);
+        let (mail_configuration_set, mail_topics) = self.mail_events();
         let look_every = self.number("look_every_seconds", 1, 3600);
         let master_key = self.master_key();
         let older_keys = self.older_keys();
@@ -109,6 +110,8 @@ impl Reader<'_> {
                 time_zone: time_zone?,
                 table: table?,
                 mail_from: mail_from?,
+                mail_configuration_set,
+                mail_topics,
                 people,
                 look_every: SignedDuration::from_secs(look_every?),
                 master_key: master_key?,

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::gathered::Gathered;
+use crate::intake::Ways;
 
 const KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
 
@@ -422,6 +423,114 @@ fn operations_md_says_each_default_and_each_field_of_a_list() {
                 "{list} doesn't say {field}"
             );
         }
+    }
+}
+
+const WAYS: &str = r#"
+intake_queues = ["https://sqs.eu-central-1.amazonaws.com/123456789012/approvals"]
+dead_letter_queue = "https://sqs.eu-central-1.amazonaws.com/123456789012/graves"
+
+[activities."arn:aws:states:eu-central-1:123456789012:activity:validation"]
+title = "Validate {id}"
+signers = [{ name = "Bob" }]
+timeout_seconds = 86400
+output = "envelope"
+"#;
+
+#[test]
+fn the_ways_in_are_read_from_the_file_and_from_variables() {
+    let arn = "arn:aws:states:eu-central-1:123456789012:activity:validation";
+    let ways = read_with(
+        Some(&WHOLE.replace("[[older_keys]]", &format!("{WAYS}\n[[older_keys]]"))),
+        &[],
+    )
+    .expect("right")
+    .config
+    .ways;
+    assert_eq!(
+        ways.queues,
+        ["https://sqs.eu-central-1.amazonaws.com/123456789012/approvals"]
+    );
+    assert!(ways.dead_letter_queue.expect("one").ends_with("/graves"));
+    assert_eq!(ways.activities[0].arn, arn);
+    let request = ways.activities[0]
+        .asks
+        .request("t", &serde_json::json!({"id": 7}))
+        .expect("filled in");
+    assert_eq!(
+        (&request["title"], &request["timeoutSeconds"]),
+        (&"Validate 7".into(), &86400.into())
+    );
+
+    let by_variables = [
+        (
+            "COUNTERSIGN_INTAKE_QUEUES",
+            r#"["http://127.0.0.1:4566/000000000000/a", "http://127.0.0.1:4566/000000000000/b.fifo"]"#,
+        ),
+        (
+            "COUNTERSIGN_ACTIVITIES",
+            &format!(r#"{{"{arn}": {{"title": "{{}}", "signer": "Bob"}}}}"#),
+        ),
+    ];
+    let ways = read_with(Some(WHOLE), &by_variables).expect("right").config.ways;
+    assert_eq!(
+        (ways.queues.len(), ways.activities.len(), ways.dead_letter_queue),
+        (2, 1, None)
+    );
+    // `countersign local` has a list under this name.
+    let list = read_with(Some(&format!("activities = [\"validation\"]\n{WHOLE}")), &[]).expect("right");
+    assert_eq!(list.config.ways, Ways::default());
+}
+
+#[test]
+fn what_is_wrong_with_a_way_in_is_told_by_its_key() {
+    let queue = "https://sqs.eu-central-1.amazonaws.com/123456789012/approvals";
+    let activity = |text: &str| WAYS.split_once("title").expect("a title").0.to_owned() + text;
+    let whole = WAYS.replace("graves", "approvals");
+    for (lines, expected) in [
+        (
+            r#"intake_queues = "approvals""#,
+            "intake_queues: must be a list of texts",
+        ),
+        (
+            r#"intake_queues = ["approvals"]"#,
+            "intake_queues[0]: must be a queue's address",
+        ),
+        (
+            &format!(r#"intake_queues = ["{queue}", "{queue}"]"#),
+            "intake_queues[1]: is named twice",
+        ),
+        (
+            r#"dead_letter_queue = "graves""#,
+            "dead_letter_queue: must be a queue's address",
+        ),
+        (&whole, "would come in again"),
+        ("activities = 5", "activities: must be a table for each activity"),
+        (
+            "[activities.validation]\ntitle = \"a\"\nsigner = \"Bob\"",
+            "must be an activity's ARN",
+        ),
+        (&activity("signer = \"Bob\""), "validation\".title: is missing"),
+        (
+            &activity("title = \"{\"\nsigner = \"Bob\""),
+            "validation\".title: has a brace that is no reference",
+        ),
+        (
+            &activity("title = \"a\"\nsigner = \"Carol\""),
+            "validation\".signer: is not in the people directory",
+        ),
+        (
+            &activity("title = \"a\"\nsigner = \"Bob\"\noutput = \"form\""),
+            "validation\".output: isn't there yet, because forms aren't",
+        ),
+        (
+            &activity("title = \"a\"\nsigner = \"Bob\"\noutput = \"envelop\""),
+            "did you mean envelope?",
+        ),
+    ] {
+        let file = WHOLE.replace("[[older_keys]]", &format!("{lines}\n[[older_keys]]"));
+        let error = read_with(Some(&file), &[]).expect_err(expected);
+        assert!(error.contains(expected), "{expected}: {error}");
     }
 }
 

@@ -114,13 +114,15 @@ impl Failed {
 
     fn told(&self, service: Service, region: &Region) -> String {
         let place = format!("{} in {region}", service.name());
-        match aws_faults::find(service, &self.code, &self.message) {
-            Some(fault) if fault.means == self.code => {
-                format!("can't be read: {place} says {}; {}", self.code, fault.advice)
+        let fault = aws_faults::find(service, &self.code, &self.message);
+        let advice = fault.map_or_else(String::new, |fault| format!("; {}", fault.advice));
+        match fault {
+            _ if !aws_faults::is_answer(&self.code) => {
+                format!("can't be read: {place}: {}{advice}", self.code)
             }
             Some(fault) => format!(
-                "can't be read: {place} says {} ({}); {}",
-                self.code, fault.means, fault.advice
+                "can't be read: {place} says {} ({}){advice}",
+                self.code, fault.means
             ),
             None => format!("can't be read: {place} says {}", self.code),
         }

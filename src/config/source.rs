@@ -14,6 +14,9 @@ pub(super) const KEYS: &[&str] = &[
     "time_zone",
     "table",
     "mail_from",
+    "mail_configuration_set",
+    "mail_topics",
+    "mail_event_queues",
     "look_every_seconds",
     "master_key",
     "master_key_file",
@@ -36,6 +39,7 @@ pub(super) const DEFAULTS: &[(&str, &str)] = &[
     ("time_zone", "UTC"),
     ("look_every_seconds", "10"),
     ("master_key_id", "1"),
+    ("operations", "off"),
 ];
 
 /// What is in force for a key without a value.
@@ -75,7 +79,15 @@ pub(super) const LOCAL_KEYS: &[&str] = &[
 pub(super) const SECRETS: &[&str] = &["master_key", "evidence_key"];
 
 /// Keys whose values are lists or tables.
-const LISTS: &[&str] = &["older_keys", "people", "api_keys", "intake_queues", "activities"];
+const LISTS: &[&str] = &[
+    "older_keys",
+    "people",
+    "api_keys",
+    "intake_queues",
+    "mail_event_queues",
+    "mail_topics",
+    "activities",
+];
 
 /// Whether a key's value is a list or a table.
 pub(super) fn is_list(key: &str) -> bool {

@@ -11,19 +11,34 @@ impl Reader<'_> {
     /// The ways in of `serve`. `people` stand in the directory.
     pub(super) fn ways(&mut self, people: &[Person]) -> Ways {
         let queues = self.each_text("intake_queues", check_queue_url);
+        let mail_events = self.each_text("mail_event_queues", check_queue_url);
+        for url in mail_events.iter().filter(|url| queues.contains(url)) {
+            let message =
+                format!("{url} is one of intake_queues: events about mails need a queue of their own");
+            self.problem("mail_event_queues", message);
+        }
         let dead_letter_queue = self.text("dead_letter_queue");
         let dead_letter_queue = self.checked("dead_letter_queue", dead_letter_queue, |url| {
             check_queue_url(&url).map(|()| url.clone())
         });
-        if let Some(url) = dead_letter_queue.as_ref().filter(|url| queues.contains(url)) {
-            let message =
-                format!("{url} is one of intake_queues: what can't be taken in would come in again");
+        if let Some(url) = dead_letter_queue
+            .as_ref()
+            .filter(|url| queues.contains(url) || mail_events.contains(url))
+        {
+            let message = format!(
+                "{url} is one of intake_queues or mail_event_queues: what can't be taken in would come in again"
+            );
             self.problem("dead_letter_queue", message);
+        }
+        if matches!(self.values.get("activities"), Some(other) if !other.is_object() && !other.is_array()) {
+            let message = "must be a table for each activity: [activities.\"arn:…\"]";
+            self.problem("activities", message);
         }
         let activities = self.worked_activities(people, check_activity_arn);
         let activities = activities.into_iter().map(|(arn, asks)| Activity { arn, asks });
         Ways {
             queues,
+            mail_events,
             dead_letter_queue,
             activities: activities.collect(),
         }
@@ -36,11 +51,6 @@ impl Reader<'_> {
         check: fn(&str) -> Result<(), String>,
     ) -> Vec<(String, Asks)> {
         let Some(Value::Object(tables)) = self.values.get("activities") else {
-            if let Some(other) = self.values.get("activities").filter(|other| !other.is_array()) {
-                let message =
-                    format!("must have a table for each activity, not {other}: [activities.\"arn:…\"]");
-                self.problem("activities", message);
-            }
             return Vec::new();
         };
         let directory = Directory::new(people.to_vec());
@@ -89,7 +99,7 @@ impl Reader<'_> {
     }
 
     /// A list of texts, each of which fits.
-    fn each_text(&mut self, key: &str, check: fn(&str) -> Result<(), String>) -> Vec<String> {
+    pub(super) fn each_text(&mut self, key: &str, check: fn(&str) -> Result<(), String>) -> Vec<String> {
         let entries = match self.values.get(key) {
             None => return Vec::new(),
             Some(Value::Array(entries)) => entries,

@@ -8,6 +8,7 @@ use super::digest::Sha256;
 use super::evidence::{Event, Observation};
 use super::ids::ApprovalId;
 use super::keys::SealedTarget;
+use super::mail_status::MailNote;
 use super::request::{OnReject, OutcomeKind};
 use super::signer::SignerRecord;
 use super::wording::AskWords;
@@ -34,6 +35,8 @@ pub struct Approval {
     pub events: Vec<Event>,
     /// What was observed, oldest first.
     pub observations: Vec<Observation>,
+    /// What became of the mails, as the mail service told it.
+    pub mail_notes: Vec<MailNote>,
 }
 
 impl Approval {
@@ -52,13 +55,17 @@ impl Approval {
         self.signers.iter().map(|signer| signer.state.answer()).collect()
     }
 
-    /// What was observed since the newest evidence event: the next one takes it in.
-    pub fn unfolded(&self) -> Vec<Observation> {
-        self.observations
-            .iter()
-            .filter(|seen| seen.at >= self.record.evidence.at)
-            .cloned()
-            .collect()
+    /// What was observed, and what was told about mails, since the newest evidence event: the next one takes it in.
+    pub fn unfolded(&self) -> (Vec<Observation>, Vec<MailNote>) {
+        let since = self.record.evidence.at;
+        let seen = self.observations.iter().filter(|seen| seen.at >= since);
+        let mails = self.mail_notes.iter().filter(|note| note.at >= since);
+        // What a mail server wrote may be personal: the chain can't forget anything.
+        let bare = mails.map(|note| MailNote {
+            said: None,
+            ..note.clone()
+        });
+        (seen.cloned().collect(), bare.collect())
     }
 
     /// The name of the thing that is signed: the document's id in the short form, else the title without the verb that

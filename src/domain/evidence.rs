@@ -5,6 +5,7 @@
 use super::decision::AnsweredBy;
 use super::digest::{self, Sha256};
 use super::ids::ApprovalId;
+use super::mail_status::MailNote;
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,9 @@ pub struct Event {
     /// What was observed since the event before (a machine may have done it): opens and mails.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub observed: Vec<Observation>,
+    /// What the mail service told about mails since the event before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mails: Vec<MailNote>,
 }
 
 /// What happened.
@@ -121,7 +125,7 @@ impl Event {
         head: Option<&Head>,
         at: Timestamp,
         what: What,
-        observed: Vec<Observation>,
+        (observed, mails): (Vec<Observation>, Vec<MailNote>),
     ) -> Self {
         Self {
             v: 1,
@@ -131,6 +135,7 @@ impl Event {
             at,
             what,
             observed,
+            mails,
         }
     }
 }
@@ -242,7 +247,7 @@ mod tests {
             What::Requested {
                 body: Sha256::of(b"body"),
             },
-            vec![],
+            (vec![], vec![]),
         );
         let head = key.sign(&first);
         let seen = vec![Observation {
@@ -250,7 +255,7 @@ mod tests {
             signer: 0,
             seen: Seen::Opened,
         }];
-        let second = Event::next(id, Some(&head), at, What::Expired, seen);
+        let second = Event::next(id, Some(&head), at, What::Expired, (seen, vec![]));
         let head = key.sign(&second);
         (id, vec![first, second], head)
     }

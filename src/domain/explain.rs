@@ -6,6 +6,7 @@ use super::callback::Callback;
 use super::decision::{AnsweredBy, Ended, Ending, Pending, RequestState, WorkflowEnd};
 use super::display_text::DisplayText;
 use super::evidence::Seen;
+use super::mail_status::{self, Standing};
 use super::policy::Policy;
 use super::signer::{MailKind, SignerRecord, SignerState};
 use super::when::Moment;
@@ -20,7 +21,10 @@ pub fn explain(approval: &Approval, now: Timestamp, zone: &str) -> Vec<String> {
     match &approval.record.state {
         RequestState::Pending(pending) => {
             sentences.push(told.needed());
-            sentences.extend(approval.signers.iter().map(|signer| told.signer(signer)));
+            for signer in &approval.signers {
+                sentences.push(told.signer(signer));
+                sentences.extend(told.trouble(signer));
+            }
             sentences.push(told.deadline(pending));
         }
         RequestState::Ended(ended) => {
@@ -34,6 +38,26 @@ pub fn explain(approval: &Approval, now: Timestamp, zone: &str) -> Vec<String> {
         }
     }
     sentences
+}
+
+/// Why an approval needs somebody, briefly: a clause for each reason, none while it needs nobody.
+pub fn attention(approval: &Approval) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if let RequestState::Ended(ended) = &approval.record.state
+        && let Callback::Parked(parked) = &ended.callback
+    {
+        reasons.push(format!(
+            "the workflow could not be told: {}",
+            DisplayText::new(&parked.reason)
+        ));
+    }
+    let signers = approval.signers.iter();
+    reasons.extend(signers.filter_map(|signer| {
+        let name = DisplayText::new(&approval.people.name(signer.number)).isolated();
+        let note = mail_status::trouble(approval, signer)?;
+        Some(format!("the mail to {name} {}", mail_status::words(&note.fate)))
+    }));
+    reasons
 }
 
 struct Told<'a> {
@@ -82,13 +106,22 @@ impl Told<'_> {
             }
             SignerState::Waiting => match &signer.mail {
                 Some(mail) if mail.attempts > 0 => format!(
-                    "the mail couldn't be sent yet, {} so far, next {}",
+                    "the mail couldn't be sent yet, {} so far{}, next {}",
                     count(mail.attempts, "try", "tries"),
+                    match &mail.last_error {
+                        Some(error) => format!(" (the last: {})", DisplayText::new(error)),
+                        None => String::new(),
+                    },
                     self.brief(mail.due)
                 ),
                 _ => "the mail is on its way out".to_owned(),
             },
-            SignerState::Sent { at } => format!("mail sent {}, {}", self.ago(*at), self.opened(signer)),
+            SignerState::Sent { at } => format!(
+                "mail sent {}, {}{}",
+                self.ago(*at),
+                self.arrived(signer),
+                self.opened(signer)
+            ),
         };
         let next = match &signer.mail {
             Some(mail) if matches!(mail.kind, MailKind::Reminder { .. }) => {
@@ -97,6 +130,31 @@ impl Told<'_> {
             _ => String::new(),
         };
         format!("Waiting for {name}: {waiting}{next}.")
+    }
+
+    /// Whether the mail arrived, where that was told.
+    fn arrived(&self, signer: &SignerRecord) -> String {
+        match mail_status::standing(self.approval, signer) {
+            Standing::Delivered(note) => format!("delivered {}, ", self.ago(note.happened)),
+            Standing::Delayed(note) => format!("which {}, ", mail_status::words(&note.fate)),
+            Standing::Unknown | Standing::Trouble(_) => String::new(),
+        }
+    }
+
+    /// What became of the mail that didn't arrive, and what to do about it.
+    fn trouble(&self, signer: &SignerRecord) -> Option<String> {
+        let note = mail_status::trouble(self.approval, signer)?;
+        let said = match &note.said {
+            Some(said) => format!(" The mail server said: “{}”", DisplayText::new(said).isolated()),
+            None => String::new(),
+        };
+        Some(format!(
+            "The mail to {} {}, {}. {}{said}",
+            self.name(signer),
+            mail_status::words(&note.fate),
+            self.ago(note.happened),
+            mail_status::remedy(&note.fate),
+        ))
     }
 
     fn opened(&self, signer: &SignerRecord) -> String {

@@ -3,8 +3,9 @@
 use super::approval::Approval;
 use super::callback::Callback;
 use super::decision::{AnsweredBy, RequestState};
-use super::explain::explain;
-use super::signer::{MailKind, SignerRecord, SignerState};
+use super::explain::{attention, explain};
+use super::mail_status::{self, MailNote, Standing};
+use super::signer::{SignerRecord, SignerState};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -26,6 +27,10 @@ pub fn summary(approval: &Approval) -> Value {
             .map(|number| approval.people.name(number))
             .collect();
         shown["waitingFor"] = json!(waiting);
+    }
+    let attention = attention(approval);
+    if !attention.is_empty() {
+        shown["attention"] = json!(attention);
     }
     if let RequestState::Ended(ended) = &approval.record.state {
         shown["endedAt"] = json!(ended.ending.at());
@@ -58,9 +63,14 @@ pub fn whole(approval: &Approval, now: Timestamp, time_zone: &str) -> Value {
 
 fn signer(approval: &Approval, record: &SignerRecord) -> Value {
     let person = approval.people.signers[usize::from(record.number)].as_ref();
+    let standing = mail_status::standing(approval, record);
     let status = match &record.state {
         SignerState::Waiting => "waiting",
-        SignerState::Sent { .. } => "sent",
+        SignerState::Sent { .. } => match standing {
+            Standing::Delivered(_) => "delivered",
+            Standing::Trouble(_) => "bounced",
+            Standing::Unknown | Standing::Delayed(_) => "sent",
+        },
         SignerState::Bounced { .. } => "bounced",
         SignerState::Answered(_) => "answered",
         SignerState::Replaced { .. } => "replaced",
@@ -87,15 +97,25 @@ fn signer(approval: &Approval, record: &SignerRecord) -> Value {
         }
         SignerState::Waiting | SignerState::Replaced { .. } => {}
     }
-    if let Some(mail) = &record.mail {
-        let kind = match mail.kind {
-            MailKind::Invitation => "invitation",
-            MailKind::Reminder { .. } => "reminder",
-            MailKind::Receipt => "receipt",
-            MailKind::Closed => "closed",
-        };
-        shown["nextMail"] = json!({"kind": kind, "at": mail.due, "attempts": mail.attempts});
+    if let Standing::Delivered(note) | Standing::Delayed(note) | Standing::Trouble(note) = standing {
+        shown["mail"] = mail(note);
     }
+    if let Some(mail) = &record.mail {
+        shown["nextMail"] = json!({
+            "kind": mail.kind.word(), "at": mail.due, "attempts": mail.attempts, "lastError": mail.last_error,
+        });
+    }
+    shown
+}
+
+/// What became of the newest mail of which anything is known.
+fn mail(note: &MailNote) -> Value {
+    let mut shown = json!(note.fate);
+    shown["is"] = json!(note.fate.word());
+    shown["at"] = json!(note.happened);
+    shown["mailedAt"] = json!(note.mail.sent);
+    shown["explanation"] = json!(mail_status::words(&note.fate));
+    shown["said"] = json!(note.said);
     shown
 }
 

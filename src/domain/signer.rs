@@ -89,6 +89,37 @@ pub struct SignerRecord {
     /// Whether word was put on its way that the request has ended without this signer, or too early for the answer.
     #[serde(default)]
     pub told: bool,
+    /// The mails that the mail service took last, at most [`MOST_POSTED`], oldest first: what it tells about a mail
+    /// counts only if it is one of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub posted: Vec<Posted>,
+}
+
+/// How many mails a signer's record remembers by their ids.
+pub const MOST_POSTED: usize = 4;
+
+/// A mail that the mail service took.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Posted {
+    /// The mail service's id for it.
+    pub message: String,
+    /// Which mail.
+    pub kind: MailKind,
+    /// When it was taken.
+    pub at: Timestamp,
+}
+
+impl SignerRecord {
+    /// The mails taken, with one more.
+    pub fn posted_with(&self, mail: Posted) -> Vec<Posted> {
+        let forgotten = (self.posted.len() + 1).saturating_sub(MOST_POSTED);
+        self.posted
+            .iter()
+            .skip(forgotten)
+            .cloned()
+            .chain([mail])
+            .collect()
+    }
 }
 
 /// How far a signer has come. *Delivered*, *bounced* and *viewed* are read from observations.
@@ -142,6 +173,9 @@ pub struct MailTask {
     pub due: Timestamp,
     /// How often it was tried.
     pub attempts: u32,
+    /// Why the mail service didn't take it the last time: its error code, or our word for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
 }
 
 impl MailTask {
@@ -151,6 +185,7 @@ impl MailTask {
             kind,
             due,
             attempts: 0,
+            last_error: None,
         }
     }
 }
@@ -170,6 +205,18 @@ pub enum MailKind {
     Receipt,
     /// The request has ended without this signer.
     Closed,
+}
+
+impl MailKind {
+    /// The word for it: in the API, in metrics, in logs and on the mail itself.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Invitation => "invitation",
+            Self::Reminder { .. } => "reminder",
+            Self::Receipt => "receipt",
+            Self::Closed => "closed",
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,14 +1,16 @@
 //! What happened to an approval, oldest first, each as a time and a sentence: the evidence's events, what was observed
-//! between them, and how the workflow was told. For operators: `web/api` gives it to `countersign events`.
+//! between them, what became of the mails, and how the workflow was told. For operators: `web/api` gives it to `countersign events`.
 
 use super::approval::Approval;
 use super::callback::Callback;
 use super::decision::{AnsweredBy, RequestState, WorkflowEnd};
 use super::display_text::DisplayText;
 use super::evidence::{Event, Observation, Seen, What};
+use super::mail_status::{self, MailNote};
 use super::wording::answer_words;
 use jiff::Timestamp;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// One thing that happened.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -34,10 +36,21 @@ pub fn timeline(approval: &Approval) -> Vec<Happened> {
 
     let events = approval.events.iter().map(|event| (event.at, told.event(event)));
     let seen = seen.into_iter().map(|seen| (seen.at, told.observation(seen)));
-    let mut all: Vec<(Timestamp, String)> = events.chain(seen).chain(told.callback()).collect();
+    let mails = mail_notes(approval)
+        .into_iter()
+        .map(|note| (note.happened, told.mail(note)));
+    let mut all: Vec<(Timestamp, String)> = events.chain(seen).chain(mails).chain(told.callback()).collect();
     // Stable: of the same moment, what the evidence says comes first.
     all.sort_by_key(|(at, _)| *at);
     all.into_iter().map(|(at, what)| Happened { at, what }).collect()
+}
+
+/// What was told about mails, each thing once: an event repeats what was noted before it.
+fn mail_notes(approval: &Approval) -> Vec<&MailNote> {
+    let folded = approval.events.iter().flat_map(|event| &event.mails);
+    let all = folded.chain(&approval.mail_notes);
+    let each = all.map(|note| ((note.signer, &note.mail.id, note.fate.word()), note));
+    each.collect::<BTreeMap<_, _>>().into_values().collect()
 }
 
 struct Told<'a>(&'a Approval);
@@ -102,6 +115,19 @@ impl Told<'_> {
             Seen::Opened => format!("{name}’s page was opened."),
             Seen::OpenedByMachine => format!("{name}’s page was opened by a machine."),
         }
+    }
+
+    fn mail(&self, note: &MailNote) -> String {
+        let what = if note.mail.asks {
+            "The mail to"
+        } else {
+            "The last mail to"
+        };
+        format!(
+            "{what} {} {}.",
+            self.name(note.signer),
+            mail_status::words(&note.fate)
+        )
     }
 
     fn callback(&self) -> Option<(Timestamp, String)> {

@@ -1,6 +1,7 @@
-//! Telling the signers how it ended: those who were asked and didn't answer, and those whose answer came too late.
+//! Telling the signers how it ended: those who were asked and didn't answer, and those whose answer came too late. What
+//! was in the list of what needs somebody goes out of it here.
 
-use super::{Flow, Step};
+use super::{Flow, Step, mail_event};
 use crate::domain::approval::Approval;
 use crate::domain::callback::Callback;
 use crate::domain::decision::{Ended, RequestState};
@@ -90,6 +91,7 @@ async fn tell(
         };
         approval = flow.commit(&approval, change).await?;
     }
+    mail_event::unlist(flow, &approval).await?;
     flow.commit(
         &approval,
         Change {

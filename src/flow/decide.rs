@@ -2,7 +2,7 @@
 //! the person is answered.
 
 use super::review::{Page, PageError, PageKind};
-use super::{Flow, call_back, expire, review, watch};
+use super::{Flow, call_back, expire, mail_event, review, watch};
 use crate::domain::approval::Approval;
 use crate::domain::callback::Callback;
 use crate::domain::decision::{Answer, AnsweredBy, Ended, Ending, PrivateAnswer, RequestState};
@@ -204,6 +204,7 @@ pub(super) async fn answer(
         match flow.transition(&approval, what, now, state, vec![record]).await {
             Ok(after) => {
                 tracing::info!(approval.id = %after.id, signer.index = signer, request.state = after.record.state.status(), "answer recorded");
+                mail_event::settle(flow, &after).await;
                 if !decided {
                     return Ok((after, true));
                 }
@@ -231,7 +232,9 @@ fn weigh(approval: &Approval, signer: u8, answer: &Answer, now: Timestamp) -> (O
     let mut answers = approval.answers();
     answers[usize::from(signer)] = Some(answer);
     let decision = policy::decide(approval.body.terms.policy, &answers);
-    let waiting = answers.iter().any(Option::is_none);
+    // A mail in the list of what needs somebody is taken out by the same step that tells those who didn't answer.
+    let listed = approval.mail_notes.iter().any(|note| note.listed);
+    let waiting = answers.iter().any(Option::is_none) || listed;
     let ending = decision.map(|decision| match decision.kind {
         OutcomeKind::Approve => Ending::Approved(decision),
         OutcomeKind::Reject => Ending::Rejected(decision),

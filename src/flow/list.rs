@@ -10,6 +10,7 @@ use crate::domain::approval::Approval;
 use crate::domain::callback::Callback;
 use crate::domain::decision::RequestState;
 use crate::domain::ids::ApprovalId;
+use crate::domain::mail_status::any_trouble;
 use crate::store::{Known, Listed, Place, StoreError};
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -108,7 +109,7 @@ fn fits(wanted: &Wanted, approval: &Approval) -> bool {
     let state = &approval.record.state;
     let in_state = match &wanted.list {
         Listed::Pending => approval.is_pending(),
-        Listed::Attention => parked(state),
+        Listed::Attention => parked(state) || any_trouble(approval),
         Listed::Done(month) => match state {
             RequestState::Pending(_) => false,
             RequestState::Ended(ended) => {

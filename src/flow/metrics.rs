@@ -37,6 +37,7 @@ pub struct Metrics {
     ended: Counters<1>,
     callbacks: Counters<1>,
     mails: Counters<2>,
+    mail_events: Counters<1>,
     steps_failed: Counter,
     overdue: Gauge<f64, AtomicU64>,
     http: Family<OwnedLabels<3>, Counter>,
@@ -56,6 +57,7 @@ impl Default for Metrics {
             ended: Family::default(),
             callbacks: Family::default(),
             mails: Family::default(),
+            mail_events: Family::default(),
             steps_failed: Counter::default(),
             overdue: Gauge::default(),
             http: Family::default(),
@@ -93,6 +95,11 @@ impl Metrics {
             "mails",
             "Mails handed to the mail service, by kind and what it said",
             self.mails.clone(),
+        );
+        all.register(
+            "mail_events",
+            "What became of mails, as the mail service told it",
+            self.mail_events.clone(),
         );
         all.register(
             "steps_failed",
@@ -171,15 +178,14 @@ impl Metrics {
 
     /// The mail service was handed a mail: it was `sent`, `refused`, or is to be tried `again`.
     pub(super) fn mail(&self, kind: MailKind, result: &'static str) {
-        let kind = match kind {
-            MailKind::Invitation => "invitation",
-            MailKind::Reminder { .. } => "reminder",
-            MailKind::Receipt => "receipt",
-            MailKind::Closed => "closed",
-        };
         self.mails
-            .get_or_create(&[("kind", kind), ("result", result)])
+            .get_or_create(&[("kind", kind.word()), ("result", result)])
             .inc();
+    }
+
+    /// Something was told about a mail: a [`Fate`](crate::domain::mail_status::Fate)'s word, `known` or `not_ours`.
+    pub(super) fn mail_event(&self, event: &'static str) {
+        self.mail_events.get_or_create(&[("event", event)]).inc();
     }
 
     /// A step of the worker failed.

@@ -1,5 +1,6 @@
 //! The steps of an approval's life, one file each: open → notify → review → decide → call back; and beside them
-//! expire, watch (heartbeats, and whether the workflow still waits), operate, list and start. `web` and `worker` call them; they
+//! expire, watch (heartbeats, and whether the workflow still waits), mail_event (what became of a mail), operate, list and
+//! start. `web` and `worker` call them; they
 //! call `store`, `mail` and `step_functions`.
 //!
 //! A step is a function that takes a [`Flow`] and what it is about, and answers with what came of it. It may be
@@ -10,6 +11,7 @@ pub mod close;
 pub mod decide;
 pub mod expire;
 pub mod list;
+pub mod mail_event;
 pub mod metrics;
 pub mod notify;
 pub mod open;
@@ -28,6 +30,7 @@ use crate::domain::link::{LinkClaim, SignerLink};
 use crate::domain::signer::{Directory, SignerRecord};
 use crate::domain::task_token::CallbackTarget;
 use crate::mail::Mailer;
+use crate::mail::certificates::Certificates;
 use crate::queues::Queues;
 use crate::step_functions::StepFunctions;
 use crate::store::{Change, DueItem, DueWhat, Store, StoreError};
@@ -105,6 +108,8 @@ pub struct Settings {
     pub look_every: SignedDuration,
     /// What programs may use the API with.
     pub api_keys: ApiKeys,
+    /// The SNS topics whose messages about mails count: ARNs.
+    pub mail_topics: Vec<String>,
 }
 
 /// What a step tells of something whose time it has changed.
@@ -123,6 +128,8 @@ pub struct Flow {
     pub store: Store,
     /// The way out for mails.
     pub mailer: Mailer,
+    /// How it is known that SNS has signed what is told about them.
+    pub certificates: Certificates,
     /// The way back to workflows.
     pub step_functions: StepFunctions,
     /// The way to and from queues.
@@ -215,6 +222,7 @@ impl Flow {
                 state,
                 event: Some((event, head)),
                 signers,
+                ..Change::default()
             },
         )
         .await

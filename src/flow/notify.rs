@@ -1,15 +1,17 @@
 //! Mailing a signer: claim, send, mark. SendEmail has no idempotency field, so a mail is at least once: a process
 //! that dies between the call and the mark leaves a claim that another takes over after its lease.
 
-use super::{Flow, Step};
+use super::{Flow, Step, mail_event};
 use crate::domain::approval::Approval;
 use crate::domain::callback::Callback;
 use crate::domain::decision::RequestState;
 use crate::domain::evidence::{Observation, Seen};
 use crate::domain::ids::ApprovalId;
 use crate::domain::link::LinkClaim;
+use crate::domain::mail_event::MailLabel;
+use crate::domain::mail_status::{Fate, MailNote, MailRef, trouble};
 use crate::domain::schedule;
-use crate::domain::signer::{MailKind, MailTask, SignerRecord, SignerState};
+use crate::domain::signer::{MailKind, MailTask, Posted, SignerRecord, SignerState};
 use crate::mail::{Mail, MailError, messages};
 use crate::store::{Change, Loaded, StoreError};
 use jiff::{SignedDuration, Timestamp};
@@ -47,7 +49,7 @@ pub async fn mail(flow: &Flow, id: ApprovalId, number: u8) -> Result<Step, Store
     let attempt = MailTask {
         due: now + schedule::MAIL_LEASE,
         attempts: task.attempts + 1,
-        ..task
+        ..task.clone()
     };
     let claim = with_signer(SignerRecord {
         mail: Some(attempt.clone()),
@@ -64,14 +66,16 @@ pub async fn mail(flow: &Flow, id: ApprovalId, number: u8) -> Result<Step, Store
         tracing::warn!(approval.id = %id, signer.index = number, mail.kind = ?task.kind, aws.error.code = error.code(), "mail not taken");
     }
     let result = match &sent {
-        Ok(()) => "sent",
+        Ok(_) => "sent",
         Err(MailError::Again { .. }) => "again",
         Err(MailError::Refused { .. }) => "refused",
     };
     flow.metrics.mail(task.kind, result);
     let taken = sent.is_ok();
-    mark(flow, approval, number, &attempt, sent).await?;
+    let after = mark(flow, approval, number, &attempt, sent).await?;
     if taken {
+        // What it was on an operator's list for may be mended with this.
+        mail_event::settle(flow, &after).await;
         // A note for the evidence. Without it the mail was sent all the same.
         let seen = Observation {
             at,
@@ -100,27 +104,88 @@ fn with_signer(signer: SignerRecord) -> Change {
 }
 
 /// Writes down what became of an attempt. The signer may have answered in the meantime: then the answer stays, and
-/// the mail that it asked for too.
+/// the mail that it asked for too; what SES took is remembered all the same.
 async fn mark(
     flow: &Flow,
     mut approval: Approval,
     number: u8,
     attempt: &MailTask,
-    sent: Result<(), MailError>,
-) -> Result<(), StoreError> {
+    sent: Result<String, MailError>,
+) -> Result<Approval, StoreError> {
+    let at = flow.clock.now();
     for tries in 0.. {
         let signer = &approval.signers[usize::from(number)];
-        if signer.mail.as_ref() != Some(attempt) {
-            return Ok(());
-        }
-        let after = after_attempt(flow, &approval, signer, attempt, &sent);
-        match flow.commit(&approval, with_signer(after)).await {
+        let change = if signer.mail.as_ref() == Some(attempt) {
+            Change {
+                signers: vec![after_attempt(flow, &approval, signer, attempt, &sent, at)],
+                mail_notes: note(&approval, signer, attempt, &sent, at).into_iter().collect(),
+                ..Change::default()
+            }
+        } else if let Ok(message) = &sent {
+            with_signer(SignerRecord {
+                posted: signer.posted_with(posted(message, attempt.kind, at)),
+                ..signer.clone()
+            })
+        } else {
+            return Ok(approval);
+        };
+        let noted = change.mail_notes.first().map(|note| note.fate.word());
+        match flow.commit(&approval, change).await {
             Err(StoreError::Conflict) => approval = flow.read_again(approval.id, tries).await?,
             Err(error) => return Err(error),
-            Ok(_) => return Ok(()),
+            Ok(after) => {
+                if let Some(event) = noted {
+                    flow.metrics.mail_event(event);
+                    tracing::error!(approval.id = %after.id, signer.index = number, mail.kind = attempt.kind.word(), mail.event = event, "a mail can't be sent: an operator has to look at it");
+                }
+                return Ok(after);
+            }
         }
     }
-    Ok(())
+    Ok(approval)
+}
+
+fn posted(message: &str, kind: MailKind, at: Timestamp) -> Posted {
+    Posted {
+        message: message.to_owned(),
+        kind,
+        at,
+    }
+}
+
+/// How often a mail is tried in vain before somebody should know.
+const TRIES_IN_VAIN: u32 = 5;
+
+/// What an operator should know of an attempt that SES didn't take: once for each time that it happens.
+fn note(
+    approval: &Approval,
+    signer: &SignerRecord,
+    attempt: &MailTask,
+    sent: &Result<String, MailError>,
+    at: Timestamp,
+) -> Option<MailNote> {
+    let attempted = format!("{}#{}#{at}", approval.id, signer.number);
+    let mail = MailRef::new(&attempted, attempt.kind, at);
+    let fate = match sent {
+        Err(MailError::Refused { code, .. }) => Fate::Refused { code: code.clone() },
+        Err(MailError::Again { code, needs_somebody })
+            if mail.asks && (*needs_somebody || attempt.attempts >= TRIES_IN_VAIN) =>
+        {
+            Fate::HeldUp { code: code.clone() }
+        }
+        _ => return None,
+    };
+    let known = trouble(approval, signer).is_some_and(|note| note.fate == fate);
+    let listed = mail.asks && approval.is_pending() && signer.state.is_open();
+    (!known).then_some(MailNote {
+        at,
+        signer: signer.number,
+        mail,
+        happened: at,
+        fate,
+        said: None,
+        listed,
+    })
 }
 
 fn after_attempt(
@@ -128,24 +193,26 @@ fn after_attempt(
     approval: &Approval,
     signer: &SignerRecord,
     attempt: &MailTask,
-    sent: &Result<(), MailError>,
+    sent: &Result<String, MailError>,
+    now: Timestamp,
 ) -> SignerRecord {
-    let now = flow.clock.now();
     let invitation = attempt.kind == MailKind::Invitation;
     match sent {
-        Ok(()) => SignerRecord {
+        Ok(message) => SignerRecord {
             state: match &signer.state {
                 SignerState::Waiting if invitation => SignerState::Sent { at: now },
                 state => state.clone(),
             },
             mail: next_reminder(approval, attempt.kind, now),
+            posted: signer.posted_with(posted(message, attempt.kind, now)),
             ..signer.clone()
         },
-        Err(MailError::Again { .. }) => {
+        Err(MailError::Again { code, .. }) => {
             let pause = schedule::mail_delay(attempt.attempts, flow.random.unit());
             SignerRecord {
                 mail: Some(MailTask {
-                    due: now + pause,
+                    due: flow.clock.now() + pause,
+                    last_error: Some(code.clone()),
                     ..attempt.clone()
                 }),
                 ..signer.clone()
@@ -222,5 +289,10 @@ fn compose(
         subject: written.subject,
         html: written.html,
         text: written.text,
+        label: MailLabel {
+            approval: approval.id,
+            signer: signer.number,
+        },
+        kind,
     })
 }

@@ -198,6 +198,7 @@ async fn finish(
             state: SignerState::Waiting,
             mail: Some(MailTask::new(MailKind::Invitation, body.created)),
             told: false,
+            posted: Vec::new(),
         })
         .collect();
     let event = Event::next(
@@ -205,7 +206,7 @@ async fn finish(
         None,
         body.created,
         What::Requested { body: stored.digest },
-        Vec::new(),
+        (Vec::new(), Vec::new()),
     );
     flow.store
         .write_parts(id, &people, &signers, &event, &Lookup::of(body, &people))

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 const POLLS: usize = 4;
 /// How long it is tried to take a task in before its state fails with `Approval.Unavailable`: short of what an unfinished
 /// intake is kept for.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 /// How long after a stop.
 pub(super) const LAST_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -102,9 +102,8 @@ async fn open_at_last(
     let mut pause = Pause::default();
     let mut end = Instant::now() + PATIENCE;
     loop {
-        let error = match open::open(flow, request).await {
-            Ok(_) => return Ok(()),
-            Err(error) => error,
+        let Err(error) = open::open(flow, request).await else {
+            return Ok(());
         };
         if matches!(error, OpenError::Invalid(_)) || Instant::now() >= end {
             return Err(error);

@@ -3,7 +3,7 @@
 
 use super::message::{self, Taken, in_groups};
 use crate::flow::Flow;
-use crate::queues::Message;
+use crate::queues::{Message, is_fifo};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -18,8 +18,8 @@ pub enum BatchError {
     /// It has no list of records, or a record that isn't a queue's.
     #[error("the event isn't one of SQS: Records must be a list of messages with eventSource aws:sqs")]
     NotOfSqs,
-    /// A message that has to come again has no id to be named by.
-    #[error("a message without messageId could not be taken in")]
+    /// What has to come again can't be named.
+    #[error("not every message could be seen to, and one of those has no messageId")]
     Nameless,
 }
 
@@ -55,7 +55,7 @@ pub async fn answer(flow: &Arc<Flow>, event: &Value) -> Result<Value, BatchError
     }
     let mut failed = Vec::new();
     while let Some(group) = groups.join_next().await {
-        // A group that panicked can't be told from one that has to come again; nothing in it was lost.
+        // What panicked has lost its ids as well.
         failed.push(group.map_err(|_| BatchError::Nameless)?);
     }
     failed.sort();
@@ -106,7 +106,7 @@ fn read(record: &Value) -> Record {
 
 /// Groups of a standard queue keep no order.
 fn group_of(record: &Record) -> Option<String> {
-    let fifo = record.queue.ends_with(".fifo");
+    let fifo = is_fifo(&record.queue);
     record.message.group.clone().filter(|_| fifo)
 }
 

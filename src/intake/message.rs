@@ -10,6 +10,9 @@ use crate::queues::{Message, QueueError};
 use crate::step_functions::SendError;
 use std::collections::HashMap;
 
+/// The longest reason that is logged and goes along with a dead letter, in bytes.
+const LONGEST_REASON: usize = 1_000;
+
 /// What became of a message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Taken {
@@ -29,9 +32,8 @@ pub async fn take_in(flow: &Flow, body: &str) -> Taken {
         Ok(request) => request,
         Err(reason) => return Taken::Dead(reason.to_string()),
     };
-    let error = match open::open(flow, &request).await {
-        Ok(_) => return Taken::In,
-        Err(error) => error,
+    let Err(error) = open::open(flow, &request).await else {
+        return Taken::In;
     };
     let OpenError::Invalid(invalid) = &error else {
         tracing::warn!(error = ?error, "a request from a queue could not be taken in; it comes again");
@@ -62,12 +64,16 @@ pub async fn settle(flow: &Flow, way: &'static str, queue: &str, message: &Messa
     let (result, done) = match taken {
         Taken::In => ("taken", true),
         Taken::Refused => ("refused", true),
-        Taken::Later => ("again", false),
-        Taken::Dead(reason) if put_away(flow, queue, message, &reason).await => ("dead", true),
-        Taken::Dead(_) => ("again", false),
+        Taken::Dead(reason) if put_away(flow, queue, message, shortened(&reason)).await => ("dead", true),
+        Taken::Later | Taken::Dead(_) => ("again", false),
     };
     flow.metrics.message(way, result);
     done
+}
+
+/// A reason can list a problem for each of a hundred signers.
+fn shortened(reason: &str) -> &str {
+    &reason[..reason.floor_char_boundary(LONGEST_REASON)]
 }
 
 async fn put_away(flow: &Flow, queue: &str, message: &Message, reason: &str) -> bool {

@@ -1,10 +1,12 @@
-//! The ways in for workflows: the direct invoke, messages of queues, tasks of activities. Each takes what its carrier
-//! delivers and ends in `flow::open`; a request that is refused is answered as that carrier expects.
+//! The ways in: for workflows the direct invoke, messages of queues and tasks of activities; for SES's events about mails a
+//! queue of their own. Each takes what its carrier delivers; a workflow's request ends in `flow::open`, and one that is
+//! refused is answered as that carrier expects.
 
 pub mod activity;
 pub mod batch;
 pub mod envelope;
 pub mod invoke;
+pub mod mail_event;
 pub mod message;
 mod pause;
 pub mod queue;
@@ -22,6 +24,8 @@ use tokio::task::JoinSet;
 pub struct Ways {
     /// The addresses of the queues that are polled.
     pub queues: Vec<String>,
+    /// The addresses of the queues in which SES tells what became of mails.
+    pub mail_events: Vec<String>,
     /// The address of the queue for what can't be taken in; without, each queue's redrive policy says.
     pub dead_letter_queue: Option<String>,
     /// The activities whose worker is Countersign.
@@ -34,6 +38,9 @@ impl Ways {
         let mut pollers = JoinSet::new();
         for url in self.queues {
             pollers.spawn(queue::run(Arc::clone(&flow), url, stop.clone()));
+        }
+        for url in self.mail_events {
+            pollers.spawn(mail_event::run(Arc::clone(&flow), url, stop.clone()));
         }
         for activity in self.activities {
             pollers.spawn(activity::run(Arc::clone(&flow), Arc::new(activity), stop.clone()));

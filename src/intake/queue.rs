@@ -8,7 +8,7 @@
 use super::message::{self, Taken, in_groups};
 use super::pause::{Pause, rest_for, stopped};
 use crate::flow::Flow;
-use crate::queues::{BATCH, Message, QueueError};
+use crate::queues::{BATCH, Message, QueueError, is_fifo};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 /// How many polls of a queue are open at most.
 const MOST_POLLS: usize = 8;
 /// How long a queue without dead letters is left alone before it is looked at again.
-const WITHOUT_DEAD_LETTERS: Duration = Duration::from_secs(60);
+const WITHOUT_DEAD_LETTERS: Duration = Duration::from_mins(1);
 
 /// What a poll came to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,7 +64,7 @@ where
             Some(ended) = polls.join_next() => match ended.unwrap_or(Polled::Fault) {
                 Polled::Full => (wanted, pause) = ((wanted + 1).min(MOST_POLLS), Pause::default()),
                 Polled::Some => pause = Pause::default(),
-                Polled::Nothing => wanted = wanted.saturating_sub(1).max(1),
+                Polled::Nothing => (wanted, pause) = (wanted.saturating_sub(1).max(1), Pause::default()),
                 Polled::Fault => {
                     wanted = 1;
                     pause.rest(&flow.random, &mut stop).await;
@@ -105,10 +105,10 @@ async fn may_be_polled(flow: &Flow, url: &str, pause: &mut Pause, stop: &mut wat
 fn tell(url: &str, error: &QueueError) {
     match error {
         QueueError::Again { .. } => {
-            tracing::warn!(queue = url, error = %error, "a queue can't be polled; it is tried again")
+            tracing::warn!(queue = url, error = %error, "a queue can't be polled; it is tried again");
         }
         QueueError::Refused { .. } => {
-            tracing::error!(queue = url, error = %error, "a queue can't be polled: an operator has to look at it")
+            tracing::error!(queue = url, error = %error, "a queue can't be polled: an operator has to look at it");
         }
     }
 }
@@ -134,7 +134,7 @@ where
     };
     let count = messages.len();
     let mut groups = JoinSet::new();
-    let fifo = url.ends_with(".fifo");
+    let fifo = is_fifo(url);
     for group in in_groups(messages, |message| message.group.clone().filter(|_| fifo)) {
         let (flow, url, take) = (Arc::clone(flow), url.to_owned(), take.clone());
         groups.spawn(async move { done_with(&flow, &url, group, &take).await });

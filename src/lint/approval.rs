@@ -175,7 +175,7 @@ impl Wanted {
             ),
             Via::Queue(url) => {
                 let mut message = json!({"QueueUrl": url, "MessageBody": self.payload()});
-                if let (true, Value::Object(message)) = (url.ends_with(".fifo"), &mut message) {
+                if let (true, Value::Object(message)) = (url.strip_suffix(".fifo").is_some(), &mut message) {
                     // No approval waits for another: each is a group of its own.
                     let one = if self.jsonata {
                         ("", "{% $uuid() %}")

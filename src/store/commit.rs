@@ -1,11 +1,12 @@
 //! Changing an approval: state, signers and evidence together, each under the condition that nobody else wrote it
 //! since it was read. The only way in which an approval that exists is changed.
 
-use super::items::{Item, event_sk, item, number, pk, signer_item, state_item};
+use super::items::{Item, event_sk, item, mail_note_item, number, pk, signer_item, state_item};
 use super::{Store, StoreError, unavailable};
 use crate::domain::approval::Approval;
 use crate::domain::decision::RequestState;
 use crate::domain::evidence::{Event, Head};
+use crate::domain::mail_status::MailNote;
 use crate::domain::signer::SignerRecord;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 
@@ -18,6 +19,8 @@ pub struct Change {
     pub event: Option<(Event, Head)>,
     /// Signers as they are to be, with the revision that was read.
     pub signers: Vec<SignerRecord>,
+    /// What is to be noted of mails beside it.
+    pub mail_notes: Vec<MailNote>,
 }
 
 impl Store {
@@ -60,6 +63,10 @@ impl Store {
             );
             let index = usize::from(signer.number);
             after.signers[index] = signer;
+        }
+        for note in change.mail_notes {
+            puts.push(self.put(mail_note_item(after.id, after.body.created, &note)));
+            after.mail_notes.push(note);
         }
         let mut puts: Vec<Put> = puts
             .into_iter()

@@ -4,6 +4,7 @@ use super::StoreError;
 use crate::domain::callback::Callback;
 use crate::domain::decision::{RequestRecord, RequestState};
 use crate::domain::ids::ApprovalId;
+use crate::domain::mail_status::MailNote;
 use crate::domain::signer::SignerRecord;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
@@ -40,6 +41,11 @@ pub(super) fn event_sk(seq: u32) -> String {
     format!("E#{seq:06}")
 }
 
+/// One of each fate of each mail: what is told twice is one.
+pub(super) fn mail_note_sk(note: &MailNote) -> String {
+    format!("M#{:03}#{}#{}", note.signer, note.mail.id, note.fate.word())
+}
+
 pub(super) fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
 }
@@ -74,6 +80,17 @@ pub(super) fn signer_item(id: ApprovalId, record: &SignerRecord) -> Item {
     let mut item = item(pk(id), signer_sk(record.number), record);
     item.insert("revision".to_owned(), number(record.revision));
     insert_due(&mut item, id, record.mail.as_ref().map(|mail| mail.due));
+    item
+}
+
+/// A note of what became of a mail, in the list of what needs somebody if it says so.
+pub(super) fn mail_note_item(id: ApprovalId, created: Timestamp, note: &MailNote) -> Item {
+    let mut item = item(pk(id), mail_note_sk(note), note);
+    item.insert("happened".to_owned(), number(note.happened.as_millisecond()));
+    if note.listed {
+        item.insert("list".to_owned(), text(format!("attention#{}", id.shard())));
+        item.insert("created".to_owned(), number(created.as_millisecond()));
+    }
     item
 }
 

@@ -95,7 +95,7 @@ impl Store {
         Ok(places)
     }
 
-    /// The index orders by time alone: whoever has the same time as the last one taken is read as well, so that the
+    /// One approval may stand in a shard more than once, with each of its mails that needs somebody. The index orders by time alone: whoever has the same time as the last one taken is read as well, so that the
     /// cut falls between two moments and the ids can order what is of one.
     async fn listed_in_shard(
         &self,
@@ -173,6 +173,8 @@ async fn pages(
             .map_err(|error| unavailable("Query", error))?;
         let found = page.items().iter().filter_map(&place);
         places.extend(found.filter(|place| after.is_none_or(|after| *place < after)));
+        places.sort_unstable_by(|a, b| b.cmp(a));
+        places.dedup();
         start = page.last_evaluated_key;
         if start.is_none() || enough(&places) {
             return Ok(places);

@@ -8,6 +8,7 @@ use crate::domain::body::People;
 use crate::domain::decision::RequestRecord;
 use crate::domain::evidence::{Event, Observation};
 use crate::domain::ids::ApprovalId;
+use crate::domain::mail_status::MailNote;
 use crate::domain::signer::{Person, SignerRecord};
 
 /// What there is of an approval.
@@ -68,6 +69,7 @@ struct Parts {
     signers: Vec<SignerRecord>,
     events: Vec<Event>,
     observations: Vec<Observation>,
+    mail_notes: Vec<MailNote>,
 }
 
 impl Parts {
@@ -84,6 +86,10 @@ impl Parts {
             ("R", _) => self.signers.push(read(item)?),
             ("E", _) => self.events.push(read(item)?),
             ("O", _) => self.observations.push(read(item)?),
+            ("M", _) => self.mail_notes.push(MailNote {
+                listed: item.contains_key("list"),
+                ..read(item)?
+            }),
             // A newer process may keep more with an approval than we know of.
             _ => {}
         }
@@ -121,6 +127,7 @@ impl Parts {
             record,
             events: self.events,
             observations: self.observations,
+            mail_notes: self.mail_notes,
         }))
     }
 }

@@ -8,6 +8,7 @@ use crate::domain::ids::ApprovalId;
 use crate::domain::keys::MasterKey;
 use crate::domain::link::LinkClaim;
 use crate::flow::{Clock, Random};
+use crate::intake::Ways;
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
@@ -61,13 +62,15 @@ impl Site {
             time_zone: "UTC".to_owned(),
             table: "countersign".to_owned(),
             mail_from: "countersign@example.com".to_owned(),
+            mail_configuration_set: None,
+            mail_topics: Vec::new(),
             people: vec![],
             look_every: jiff::SignedDuration::from_secs(5),
             master_key: MasterKey::new(1, [1; 32]),
             older_keys: vec![],
             evidence_seed: [1; 32],
             api_keys: vec![],
-            ways: Default::default(),
+            ways: Ways::default(),
         };
         let flow = App::new(config, &aws, clock, Random::new(|bytes| bytes.fill(7))).flow();
         let claim = LinkClaim {

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from botocore.exceptions import BotoCoreError
 from demo import BOB, answer, fetch, link_in, wait_until
 from guide import GUIDE, ROOT, SAMPLE_ID, Reader, chapters
 from serve import Serve, create_table, free_port
@@ -17,13 +18,14 @@ TOOLS = [Path(sys.executable).parent]
 LAPTOP = [
     "Try it", "Your own workflow on your laptop", "A function of your own", "Write it, and check it", "Complete it from a program",
 ]
+WAYS = ["Ask by a queue, or by an activity"]
 RECIPES = ["Recipes"]
 ACCOUNT = ["On your AWS account"]
 OPERATORS = ["Without Lambda", "Look after it"]
 
 
 def test_every_chapter_with_commands_is_run_by_a_test():
-    assert [heading for heading, steps in chapters().items() if steps] == LAPTOP + RECIPES + ACCOUNT + OPERATORS
+    assert [heading for heading, steps in chapters().items() if steps] == LAPTOP + WAYS + RECIPES + ACCOUNT + OPERATORS
 
 
 def test_a_promise_that_is_not_kept_fails(tmp_path):
@@ -114,6 +116,36 @@ def test_on_a_laptop(tmp_path):
     with Reader(tmp_path, others, ports, TOOLS, is_up, PAGES=ports["8085"], AWS=ports["8086"]) as reader:
         reader.follow(*LAPTOP)
         ended(reader)
+
+
+def test_by_a_queue_and_by_an_activity(tmp_path):
+    ports = {"8085": str(free_port()), "8086": str(free_port())}
+    aws = f"http://127.0.0.1:{ports['8086']}"
+    states = boto3.client(
+        "stepfunctions", endpoint_url=aws, region_name="us-east-1", aws_access_key_id="any", aws_secret_access_key="any"
+    )
+
+    def bob(thing: str, outcome: str, comment: str = ""):
+        def answers(reader):
+            assert answer(link_in(mail_about(aws, thing)), outcome, comment).status == 200
+            execution = reader.variable("execution")
+            wait_until("it ends", lambda: states.describe_execution(executionArn=execution)["status"] != "RUNNING")
+
+        return answers
+
+    def is_up():
+        try:
+            return len(states.list_state_machines()["stateMachines"]) == 2
+        except BotoCoreError:
+            return False
+
+    others = {
+        "Bob: approve the offer": bob("the offer", "approve"),
+        "Bob: reject release 1.8": bob("release 1.8", "reject", "The changelog is empty."),
+    }
+    with Reader(tmp_path, others, ports, TOOLS, is_up, PAGES=ports["8085"], AWS=ports["8086"]) as reader:
+        reader.put_on_path()
+        reader.follow(*WAYS)
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,11 @@
 //! What `countersign new approval` writes: nothing is found in it, and it runs to its end either way.
 
 use super::harness::Harness;
-use countersign::domain::signer::Person;
-use countersign::lint::approval::{NotWritten, Rejection, Wanted, written};
+use super::ways::Polling;
+use countersign::domain::activity::{Activity, Asks};
+use countersign::domain::signer::{Directory, Person};
+use countersign::intake::Ways;
+use countersign::lint::approval::{NotWritten, Rejection, Via, Wanted, written};
 use countersign::lint::{MachineType, lint};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -10,7 +13,7 @@ use serde_json::{Value, json};
 fn wanted() -> Wanted {
     Wanted {
         name: "Ask Bob".into(),
-        function: "countersign".into(),
+        via: Via::Function("countersign".into()),
         signers: vec![Person {
             name: "Bob".into(),
             email: Some("bob@example.com".into()),
@@ -28,17 +31,31 @@ fn wanted() -> Wanted {
 /// into another machine.
 fn machines() -> Vec<(Wanted, Value)> {
     let mut machines = Vec::new();
-    for jsonata in [false, true] {
-        for rejection in [Rejection::Fail, Rejection::Catch] {
+    let queue = |name: &str| Via::Queue(format!("https://sqs.us-east-1.amazonaws.com/123456789012/{name}"));
+    let vias = [
+        wanted().via,
+        queue("approvals"),
+        queue("approvals.fifo"),
+        Via::Activity("arn:aws:states:us-east-1:123456789012:activity:approvals".into()),
+    ];
+    let kinds = [
+        (false, Rejection::Fail),
+        (false, Rejection::Catch),
+        (true, Rejection::Fail),
+        (true, Rejection::Catch),
+    ];
+    for via in vias {
+        for (jsonata, rejection) in kinds {
             let whole = Wanted {
                 jsonata,
                 rejection,
+                via: via.clone(),
                 ..wanted()
             };
             machines.push((whole.clone(), whole.workflow().unwrap()));
             let part = Wanted {
                 next: Some("Done".into()),
-                message: Some("All **tests** pass.".into()),
+                message: Some("All **tests** of {version} pass.".into()),
                 ..whole
             };
             let mut states = part.states().unwrap();
@@ -50,6 +67,42 @@ fn machines() -> Vec<(Wanted, Value)> {
         }
     }
     machines
+}
+
+/// A Countersign that is asked in the way that was wanted.
+async fn asked_by(wanted: &Wanted) -> (Harness, Polling) {
+    let harness = Harness::start().await;
+    let mut ways = Ways::default();
+    match &wanted.via {
+        Via::Function(_) => {}
+        Via::Queue(url) => {
+            harness.queue(url.rsplit('/').next().unwrap()).await;
+            ways.queues.push(url.clone());
+        }
+        Via::Activity(arn) => {
+            harness
+                .sfn()
+                .create_activity()
+                .name("approvals")
+                .send()
+                .await
+                .unwrap();
+            let lines = wanted.configuration().expect("what the activity asks for");
+            let read: toml::Table = toml::from_str(&lines).unwrap();
+            let mut fields = serde_json::to_value(&read["activities"][arn]).unwrap();
+            assert_eq!(
+                fields.as_object_mut().unwrap().remove("output"),
+                Some(json!("envelope"))
+            );
+            let asks = Asks::new(fields.as_object().unwrap(), &Directory::new([])).expect("right");
+            ways.activities.push(Activity {
+                arn: arn.clone(),
+                asks,
+            });
+        }
+    }
+    let polling = harness.poll(ways);
+    (harness, polling)
 }
 
 #[test]
@@ -65,9 +118,19 @@ fn nothing_is_found_in_it() {
 #[tokio::test(start_paused = true)]
 async fn an_approval_leads_on() {
     for (wanted, machine) in machines() {
-        let harness = Harness::start().await;
+        let (harness, polling) = asked_by(&wanted).await;
         let execution = harness.start_machine(&machine, "{}").await;
         let path = harness.link("bob@example.com").await;
+        if wanted.message.is_some() {
+            // What looks like a reference is meant as it is written.
+            assert!(
+                harness
+                    .get(&path)
+                    .await
+                    .text()
+                    .contains("tests of {version} pass")
+            );
+        }
         assert_eq!(harness.answer(&path, "approve", "", "Bob").await.status, 200);
         let (status, output) = harness.ended(&execution).await;
         assert_eq!(status, "SUCCEEDED", "{wanted:?}: {output}");
@@ -76,6 +139,7 @@ async fn an_approval_leads_on() {
         } else {
             assert_eq!(output["approved"], true);
         }
+        polling.stop().await;
         harness.finish().await;
     }
 }
@@ -83,7 +147,7 @@ async fn an_approval_leads_on() {
 #[tokio::test(start_paused = true)]
 async fn a_rejection_does_what_was_wanted() {
     for (wanted, machine) in machines() {
-        let harness = Harness::start().await;
+        let (harness, polling) = asked_by(&wanted).await;
         let execution = harness.start_machine(&machine, "{}").await;
         let path = harness.link("bob@example.com").await;
         assert_eq!(
@@ -102,6 +166,7 @@ async fn a_rejection_does_what_was_wanted() {
                 assert_eq!(output["rejection"]["comment"], "Not today.");
             }
         }
+        polling.stop().await;
         harness.finish().await;
     }
 }
@@ -109,7 +174,7 @@ async fn a_rejection_does_what_was_wanted() {
 #[tokio::test(start_paused = true)]
 async fn when_nobody_answers_it_fails_and_says_who_was_missing() {
     for (wanted, machine) in machines() {
-        let harness = Harness::start().await;
+        let (harness, polling) = asked_by(&wanted).await;
         let execution = harness.start_machine(&machine, "{}").await;
         harness.first_mail("bob@example.com").await;
         harness.pass(SignedDuration::from_secs(3_601)).await;
@@ -119,6 +184,7 @@ async fn when_nobody_answers_it_fails_and_says_who_was_missing() {
             ("FAILED", &json!("Approval.Expired")),
             "{wanted:?}: {output}"
         );
+        polling.stop().await;
         harness.finish().await;
     }
 }

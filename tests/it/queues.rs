@@ -161,11 +161,11 @@ async fn a_refused_request_fails_the_state_that_asked() {
         (0, 0)
     );
     // Delivered once more, it finds the state gone.
-    let state = harness.start_machine(&machine_over(&queue, &asked, json!({"TimeoutSeconds": 1})), "{}");
     harness
         .faults
         .next("SendTaskFailure", 1, Fault::Refused(400, "ThrottlingException"));
-    let execution = state.await;
+    let machine = machine_over(&queue, &asked, json!({"TimeoutSeconds": 1}));
+    let execution = harness.start_machine(&machine, "{}").await;
     assert_eq!(harness.ended(&execution).await.1["error"], "States.Timeout");
     harness.pass(SignedDuration::from_mins(2)).await;
     assert_eq!(
@@ -304,7 +304,7 @@ async fn a_fault_of_sqs_delays_and_loses_nothing() {
         let queue = harness.queue("approvals").await;
         harness.send_to(&queue.url, &request("token").to_string()).await;
         harness.send_to(&queue.url, "poison").await;
-        harness.faults.next(operation, 4, fault);
+        harness.faults.next(operation, 3, fault);
         let polling = harness.poll_queue(&queue);
         harness.pass(SignedDuration::from_mins(10)).await;
         assert_eq!(harness.faults.left(), 0, "{operation} {fault:?}");

@@ -52,6 +52,37 @@ pub(crate) enum SesCall {
     ListEmailIdentities,
     GetEmailIdentity { identity: String },
     DeleteEmailIdentity { identity: String },
+    CreateConfigurationSet,
+    ListConfigurationSets,
+    GetConfigurationSet { set: String },
+    DeleteConfigurationSet { set: String },
+    PutConfigurationSetOptions { set: String, options: &'static str },
+    CreateConfigurationSetEventDestination { set: String },
+    GetConfigurationSetEventDestinations { set: String },
+    UpdateConfigurationSetEventDestination { set: String, name: String },
+    DeleteConfigurationSetEventDestination { set: String, name: String },
+}
+
+impl SesCall {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::SendEmail => "SendEmail",
+            Self::GetAccount => "GetAccount",
+            Self::CreateEmailIdentity => "CreateEmailIdentity",
+            Self::ListEmailIdentities => "ListEmailIdentities",
+            Self::GetEmailIdentity { .. } => "GetEmailIdentity",
+            Self::DeleteEmailIdentity { .. } => "DeleteEmailIdentity",
+            Self::CreateConfigurationSet => "CreateConfigurationSet",
+            Self::ListConfigurationSets => "ListConfigurationSets",
+            Self::GetConfigurationSet { .. } => "GetConfigurationSet",
+            Self::DeleteConfigurationSet { .. } => "DeleteConfigurationSet",
+            Self::PutConfigurationSetOptions { .. } => "PutConfigurationSetOptions",
+            Self::CreateConfigurationSetEventDestination { .. } => "CreateConfigurationSetEventDestination",
+            Self::GetConfigurationSetEventDestinations { .. } => "GetConfigurationSetEventDestinations",
+            Self::UpdateConfigurationSetEventDestination { .. } => "UpdateConfigurationSetEventDestination",
+            Self::DeleteConfigurationSetEventDestination { .. } => "DeleteConfigurationSetEventDestination",
+        }
+    }
 }
 
 impl Call {
@@ -69,12 +100,7 @@ impl Call {
             }
             Call::Lambda(LambdaCall::ListFunctions) => ("Lambda", "ListFunctions"),
             Call::S3(call) => ("S3", call.operation.name()),
-            Call::Ses(SesCall::SendEmail) => ("SES", "SendEmail"),
-            Call::Ses(SesCall::GetAccount) => ("SES", "GetAccount"),
-            Call::Ses(SesCall::CreateEmailIdentity) => ("SES", "CreateEmailIdentity"),
-            Call::Ses(SesCall::ListEmailIdentities) => ("SES", "ListEmailIdentities"),
-            Call::Ses(SesCall::GetEmailIdentity { .. }) => ("SES", "GetEmailIdentity"),
-            Call::Ses(SesCall::DeleteEmailIdentity { .. }) => ("SES", "DeleteEmailIdentity"),
+            Call::Ses(call) => ("SES", call.name()),
             Call::Unsupported {
                 service, operation, ..
             } => (service, operation),
@@ -148,8 +174,47 @@ fn ses(method: &Method, path: &[&str]) -> Option<SesCall> {
         ("DELETE", ["identities", identity]) => Some(SesCall::DeleteEmailIdentity {
             identity: (*identity).to_owned(),
         }),
+        ("POST", ["configuration-sets"]) => Some(SesCall::CreateConfigurationSet),
+        // A list by POST since 2026, by GET before.
+        ("POST", ["list-configuration-sets"]) | ("GET", ["configuration-sets"]) => {
+            Some(SesCall::ListConfigurationSets)
+        }
+        (method, ["configuration-sets", set, rest @ ..]) => {
+            configuration_set(method, (*set).to_owned(), rest)
+        }
         _ => None,
     }
+}
+
+fn configuration_set(method: &str, set: String, path: &[&str]) -> Option<SesCall> {
+    Some(match (method, path) {
+        ("GET", []) => SesCall::GetConfigurationSet { set },
+        ("DELETE", []) => SesCall::DeleteConfigurationSet { set },
+        ("PUT", [options]) => {
+            let options = match *options {
+                "archiving-options" => "ArchivingOptions",
+                "delivery-options" => "DeliveryOptions",
+                "reputation-options" => "ReputationOptions",
+                "sending" => "SendingOptions",
+                "suppression-options" => "SuppressionOptions",
+                "tracking-options" => "TrackingOptions",
+                "vdm-options" => "VdmOptions",
+                _ => return None,
+            };
+            SesCall::PutConfigurationSetOptions { set, options }
+        }
+        ("POST", ["event-destinations"]) => SesCall::CreateConfigurationSetEventDestination { set },
+        ("GET", ["event-destinations"]) => SesCall::GetConfigurationSetEventDestinations { set },
+        ("PUT", ["event-destinations", name]) => SesCall::UpdateConfigurationSetEventDestination {
+            set,
+            name: (*name).to_owned(),
+        },
+        ("DELETE", ["event-destinations", name]) => SesCall::DeleteConfigurationSetEventDestination {
+            set,
+            name: (*name).to_owned(),
+        },
+        _ => return None,
+    })
 }
 
 fn by_bucket(request: &Request<Bytes>) -> Call {

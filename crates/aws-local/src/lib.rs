@@ -165,7 +165,6 @@ impl AwsLocal {
         };
         let tasks = Arc::new(Tasks::new());
         let dynamodb = Arc::new(DynamoDb::open(place.clone(), &source.clock)?);
-        let events = Arc::new(Events::open(place.clone(), source.clone())?);
         let listeners = Arc::new(Listeners::default());
         let lambda = Arc::new(Lambda::open(
             place.clone(),
@@ -175,8 +174,19 @@ impl AwsLocal {
         )?);
         let mailbox = Arc::new(Mailbox::open(place.clone())?);
         let s3 = Arc::new(S3::open(place.clone(), source.clone())?);
-        let ses = Arc::new(Ses::new(source.clone(), Arc::clone(&mailbox)));
         let sqs = Arc::new(Sqs::open(place.clone(), source.clone())?);
+        let events = Arc::new(Events::open(
+            place.clone(),
+            source.clone(),
+            Arc::clone(&sqs),
+            Arc::clone(&lambda),
+        )?);
+        let ses = Arc::new(Ses::new(
+            source.clone(),
+            Arc::clone(&mailbox),
+            Arc::clone(&events),
+            Arc::clone(&tasks),
+        ));
         let step_functions = StepFunctions::open(
             place.clone(),
             source.clone(),

@@ -1,7 +1,7 @@
 //! What the doctor finds: a line each, and what to do about it; and how an error of AWS becomes one.
 
 use super::super::terminal::{BAD, FAINT, GOOD, WARN, say, styled, width};
-use crate::aws_faults::{self, NO_ANSWER, NO_CONNECTION, NO_CREDENTIALS, Service, TOO_SLOW, code_of};
+use crate::aws_faults::{self, Service, code_of};
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use serde_json::{Value, json};
@@ -154,7 +154,7 @@ pub(super) fn fault(
     service: Service,
     (code, message): (String, String),
 ) -> Finding {
-    let answered = ![TOO_SLOW, NO_CONNECTION, NO_CREDENTIALS, NO_ANSWER].contains(&code.as_str());
+    let answered = aws_faults::is_answer(&code);
     let name = service.name();
     let Some(fault) = aws_faults::find(service, &code, &message) else {
         let advice = format!("{message} AWS's documentation of {name} knows {code}");

@@ -6,7 +6,9 @@ use super::finding::{Finding, fault, said};
 use crate::aws_faults::Service::Ses;
 use aws_sdk_sesv2::Client;
 use aws_sdk_sesv2::operation::get_email_identity::GetEmailIdentityOutput;
-use aws_sdk_sesv2::types::{DkimStatus, EventDestination, EventType, MailFromDomainStatus};
+use aws_sdk_sesv2::types::{
+    DkimStatus, EventDestination, EventType, MailFromDomainStatus, VerificationStatus,
+};
 
 /// What share of the day's quota leaves no room.
 const NEARLY_ALL: f64 = 0.8;
@@ -102,7 +104,7 @@ async fn identity(client: &Client, address: &str) -> (Vec<Finding>, Option<Strin
             Ok(identity) => {
                 let status = identity
                     .verification_status()
-                    .map_or("PENDING", |status| status.as_str());
+                    .map_or("PENDING", VerificationStatus::as_str);
                 pending.get_or_insert_with(|| unverified(name, status, name == address));
             }
             Err(error) if said(&error).0 == "NotFoundException" => {}

@@ -76,8 +76,8 @@ pub(super) async fn account(aws: &SdkConfig, clock: &Clock) -> (Option<Account>,
 
 /// Whether there is any use in asking AWS more.
 pub(super) fn answers(found: &[Finding]) -> bool {
-    let wrong = |finding: &&Finding| finding.about == "credentials" && finding.verdict == Verdict::Wrong;
-    found.iter().find(wrong).is_none()
+    let wrong = |finding: &Finding| finding.about == "credentials" && finding.verdict == Verdict::Wrong;
+    !found.iter().any(wrong)
 }
 
 /// Keeps the date of the last answer. That of a refusal tells as well.

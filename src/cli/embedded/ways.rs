@@ -4,6 +4,7 @@ use super::super::Failure;
 use crate::config::local::Settings;
 use crate::domain::activity::Activity;
 use crate::intake::Ways;
+use crate::queues::is_fifo;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -84,7 +85,7 @@ async fn queue(sqs: &Client, name: &str) -> Result<String, Box<dyn Error>> {
         return Ok(there.queue_url.unwrap_or_default());
     }
     let mut create = sqs.create_queue().queue_name(name);
-    if dead_letters(name).ends_with(".fifo") {
+    if is_fifo(name) {
         create = create.attributes(QueueAttributeName::FifoQueue, "true");
     }
     Ok(create.send().await?.queue_url.unwrap_or_default())

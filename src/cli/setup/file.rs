@@ -34,7 +34,7 @@ fn said(wanted: &Wanted, key: &str) -> bool {
     wanted.gathered.says(key) || wanted.gathered.says(&format!("{key}_file"))
 }
 
-pub(super) fn look(wanted: &Wanted, left: &mut Vec<String>) -> Result<Vec<Step>, Failure> {
+pub(super) fn look(wanted: &Wanted, left: &mut Vec<String>) -> Vec<Step> {
     let file = wanted.file.display();
     let missing: Vec<String> = lines(wanted)
         .into_iter()
@@ -42,7 +42,7 @@ pub(super) fn look(wanted: &Wanted, left: &mut Vec<String>) -> Result<Vec<Step>,
         .map(|(_, line)| line)
         .collect();
     if !wanted.file.exists() {
-        return Ok(vec![Step::Make(format!("file {file}"), Making::File(missing))]);
+        return vec![Step::Make(format!("file {file}"), Making::File(missing))];
     }
     if !missing.is_empty() {
         left.push(format!("Add to {file}, which isn't changed:"));
@@ -53,7 +53,7 @@ pub(super) fn look(wanted: &Wanted, left: &mut Vec<String>) -> Result<Vec<Step>,
             "Make an API key for {file}: countersign keys new --id workflows"
         ));
     }
-    Ok(vec![Step::There(format!("file {file}"))])
+    vec![Step::There(format!("file {file}"))]
 }
 
 pub(super) fn make(wanted: &Wanted, lines: &[String]) -> Result<(), Failure> {

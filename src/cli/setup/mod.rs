@@ -25,6 +25,10 @@ use std::path::PathBuf;
 
 /// `countersign setup`: makes what is missing. What stands in the configuration already is taken from there.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub(crate) struct Setup {
     #[command(flatten)]
     place: Place,
@@ -141,7 +145,9 @@ impl Setup {
         if !left.is_empty() {
             say("");
             say(&styled(STRONG, "What is left for you"));
-            left.iter().for_each(|line| say(&format!("- {line}")));
+            for line in &left {
+                say(&format!("- {line}"));
+            }
         }
         Ok(())
     }
@@ -216,7 +222,7 @@ impl Wanted {
         steps.extend(table::look(self).await?);
         steps.extend(mail::look(self, &mut left).await?);
         steps.extend(queues::look(self).await?);
-        steps.extend(file::look(self, &mut left)?);
+        steps.extend(file::look(self, &mut left));
         Ok((steps, left))
     }
 
@@ -271,7 +277,7 @@ where
         .and_then(ProvideErrorMetadata::message)
         .unwrap_or_default();
     let told = match aws_faults::find(service, code, message) {
-        Some(fault) => format!("{} ({}); {}", code, fault.means, fault.advice),
+        Some(fault) => format!("{code} ({}); {}", fault.means, fault.advice),
         None => code.to_owned(),
     };
     let said = if message.is_empty() {

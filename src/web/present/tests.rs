@@ -23,7 +23,13 @@ fn approval(request: &Value) -> Approval {
     let body = Body::of(&request, created, &SaltSeed::from_random([1; 32]));
     let digest = body.digest();
     let keys = KeyRing::new(MasterKey::new(1, [1; 32]), vec![]);
-    let event = Event::next(id, None, created, What::Requested { body: digest }, Vec::new());
+    let event = Event::next(
+        id,
+        None,
+        created,
+        What::Requested { body: digest },
+        Default::default(),
+    );
     let signers = (0..).zip(&body.signers).map(|(number, _)| SignerRecord {
         number,
         revision: 1,
@@ -31,6 +37,7 @@ fn approval(request: &Value) -> Approval {
         state: SignerState::Waiting,
         mail: None,
         told: false,
+        posted: Vec::new(),
     });
     Approval {
         id,
@@ -57,6 +64,7 @@ fn approval(request: &Value) -> Approval {
         body,
         events: vec![event],
         observations: Vec::new(),
+        mail_notes: Vec::new(),
     }
 }
 

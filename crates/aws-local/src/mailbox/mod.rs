@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::StartError;
 use crate::database::Place;
@@ -29,6 +30,10 @@ const SCHEMA: &str = "
         PRIMARY KEY (address, number)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS identities (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS configuration_sets (
+        name TEXT PRIMARY KEY,
+        configuration_set TEXT NOT NULL -- JSON
+    ) STRICT, WITHOUT ROWID;
 ";
 
 /// A mail as its recipients would get it.
@@ -181,6 +186,52 @@ impl Mailbox {
     pub(crate) async fn identities(&self) -> Result<Vec<String>, AwsError> {
         self.run(|database| {
             let mut statement = database.prepare_cached("SELECT name FROM identities ORDER BY name")?;
+            statement.query_map([], |row| row.get(0))?.collect()
+        })
+        .await
+    }
+
+    /// What is kept of a configuration set.
+    pub(crate) async fn configuration_set(&self, name: String) -> Result<Option<Value>, AwsError> {
+        self.run(move |database| {
+            let found = database
+                .query_row(
+                    "SELECT configuration_set FROM configuration_sets WHERE name = ?1",
+                    [name],
+                    |row| row.get::<_, String>(0),
+                )
+                .optional()?;
+            found
+                .map(|json| serde_json::from_str(&json).map_err(into_sql))
+                .transpose()
+        })
+        .await
+    }
+
+    /// Keeps a configuration set, or forgets it.
+    pub(crate) async fn keep_configuration_set(
+        &self,
+        name: String,
+        set: Option<Value>,
+    ) -> Result<(), AwsError> {
+        self.run(move |database| {
+            match set {
+                Some(set) => database.execute(
+                    "INSERT OR REPLACE INTO configuration_sets (name, configuration_set) VALUES (?1, ?2)",
+                    [name, set.to_string()],
+                ),
+                None => database.execute("DELETE FROM configuration_sets WHERE name = ?1", [name]),
+            }
+            .map(drop)
+        })
+        .await
+    }
+
+    /// The names of the configuration sets.
+    pub(crate) async fn configuration_sets(&self) -> Result<Vec<String>, AwsError> {
+        self.run(|database| {
+            let mut statement =
+                database.prepare_cached("SELECT name FROM configuration_sets ORDER BY name")?;
             statement.query_map([], |row| row.get(0))?.collect()
         })
         .await

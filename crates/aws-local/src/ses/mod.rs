@@ -1,7 +1,12 @@
 //! SES v2: mails that are sent arrive in the mailbox. As with AWS a sender must be an identity, which is
 //! verified as soon as it is created; what AWS would refuse for its form is refused here as well, with the same
-//! kind of error.
+//! kind of error. With a configuration set, what becomes of a mail is told to EventBridge ([`events`]); the addresses of
+//! AWS's mailbox simulator bounce and complain as they do there.
+//!
+//! Not as AWS: a configuration set that isn't there is taken, and nothing is told.
 
+mod configuration_sets;
+mod events;
 mod identities;
 mod message;
 mod raw;
@@ -15,8 +20,10 @@ use serde_json::{Value, json};
 
 use crate::dispatch::SesCall;
 use crate::error::{Answer, AwsError};
+use crate::events::Events;
 use crate::mailbox::Mailbox;
 use crate::source::Source;
+use crate::tasks::Tasks;
 use message::{Envelope, SendEmail};
 
 /// The largest mail, in bytes, with its attachments in base64.
@@ -25,11 +32,18 @@ const MAIL: usize = 40 * 1024 * 1024;
 pub(crate) struct Ses {
     source: Source,
     mailbox: Arc<Mailbox>,
+    bus: Arc<Events>,
+    tasks: Arc<Tasks>,
 }
 
 impl Ses {
-    pub(crate) fn new(source: Source, mailbox: Arc<Mailbox>) -> Ses {
-        Ses { source, mailbox }
+    pub(crate) fn new(source: Source, mailbox: Arc<Mailbox>, bus: Arc<Events>, tasks: Arc<Tasks>) -> Ses {
+        Ses {
+            source,
+            mailbox,
+            bus,
+            tasks,
+        }
     }
 
     pub(crate) async fn call(&self, call: SesCall, body: &[u8]) -> Result<Answer, AwsError> {
@@ -40,6 +54,23 @@ impl Ses {
             SesCall::ListEmailIdentities => self.list_identities(body).await,
             SesCall::GetEmailIdentity { identity } => self.identity(identity).await,
             SesCall::DeleteEmailIdentity { identity } => self.delete_identity(identity).await,
+            SesCall::CreateConfigurationSet => self.create_set(body).await,
+            SesCall::ListConfigurationSets => self.list_sets().await,
+            SesCall::GetConfigurationSet { set } => self.set(set).await,
+            SesCall::DeleteConfigurationSet { set } => self.delete_set(set).await,
+            SesCall::PutConfigurationSetOptions { set, options } => {
+                self.put_set_options(set, options, body).await
+            }
+            SesCall::CreateConfigurationSetEventDestination { set } => {
+                self.create_destination(set, body).await
+            }
+            SesCall::GetConfigurationSetEventDestinations { set } => self.destinations(set).await,
+            SesCall::UpdateConfigurationSetEventDestination { set, name } => {
+                self.update_destination(set, name, body).await
+            }
+            SesCall::DeleteConfigurationSetEventDestination { set, name } => {
+                self.delete_destination(set, name).await
+            }
         }
     }
 
@@ -71,7 +102,9 @@ impl Ses {
         };
         self.check_sender(&mail.from).await?;
         let id = mail.id.clone();
-        self.mailbox.deliver(mail).await?;
+        self.check_sending(&mail).await?;
+        self.mailbox.deliver(mail.clone()).await?;
+        self.tell_of(mail).await?;
         Ok(json!({"MessageId": id}).into())
     }
 

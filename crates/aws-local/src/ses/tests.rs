@@ -215,3 +215,193 @@ async fn a_sender_must_be_an_identity_by_address_or_domain() {
         "{message}"
     );
 }
+
+async fn target(aws: &AwsLocal, target: &str, body: Value) -> (u16, Value) {
+    let request = http::Request::post("/")
+        .header("x-amz-target", target)
+        .body(body.to_string().into())
+        .expect("a request");
+    let response = aws.handle(request).await;
+    let answer = serde_json::from_slice(response.body()).expect("JSON");
+    (response.status().as_u16(), answer)
+}
+
+/// The set `approvals`, whose events go to the bus, and from there to the queue `mails`.
+async fn told() -> AwsLocal {
+    let aws = aws().await;
+    let set = json!({"ConfigurationSetName": "approvals", "Tags": [{"Key": "team", "Value": "legal"}]});
+    assert_eq!(
+        call(&aws, "POST", "/v2/email/configuration-sets", set).await.0,
+        200
+    );
+    let destination = json!({"EventDestinationName": "bus", "EventDestination": {
+        "Enabled": true,
+        "MatchingEventTypes": ["DELIVERY", "BOUNCE", "COMPLAINT"],
+        "EventBridgeDestination": {"EventBusArn": "arn:aws:events:us-east-1:123456789012:event-bus/default"},
+    }});
+    let path = "/v2/email/configuration-sets/approvals/event-destinations";
+    assert_eq!(call(&aws, "POST", path, destination).await.0, 200);
+    for (operation, body) in [
+        ("AmazonSQS.CreateQueue", json!({"QueueName": "mails"})),
+        (
+            "AWSEvents.PutRule",
+            json!({"Name": "mails", "EventPattern": json!({"source": ["aws.ses"]}).to_string()}),
+        ),
+        (
+            "AWSEvents.PutTargets",
+            json!({"Rule": "mails", "Targets": [{"Id": "q", "Arn": "arn:aws:sqs:us-east-1:123456789012:mails"}]}),
+        ),
+    ] {
+        let (status, answer) = target(&aws, operation, body).await;
+        assert_eq!(status, 200, "{operation}: {answer}");
+    }
+    aws
+}
+
+/// What comes into the queue `mails`, within two seconds.
+async fn events(aws: &AwsLocal) -> Vec<Value> {
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    let body = json!({"QueueUrl": "mails", "MaxNumberOfMessages": 10});
+    let (_, answer) = target(aws, "AmazonSQS.ReceiveMessage", body).await;
+    let messages = answer["Messages"].as_array().cloned().unwrap_or_default();
+    let event =
+        |message: &Value| serde_json::from_str(message["Body"].as_str().expect("text")).expect("JSON");
+    messages.iter().map(event).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_becomes_of_a_mail_goes_to_the_bus_and_on_to_a_queue() {
+    for (address, expected) in [
+        ("bob@example.com", vec!["Email Delivered"]),
+        ("success@simulator.amazonses.com", vec!["Email Delivered"]),
+        ("Bounce+12@simulator.amazonses.com", vec!["Email Bounced"]),
+        ("suppressionlist@simulator.amazonses.com", vec!["Email Bounced"]),
+        (
+            "complaint@simulator.amazonses.com",
+            vec!["Email Delivered", "Email Complaint Received"],
+        ),
+    ] {
+        let aws = told().await;
+        let mut mail = mail();
+        mail["Destination"] = json!({"ToAddresses": [address]});
+        let (status, _, answer) = call(&aws, "POST", "/v2/email/outbound-emails", mail).await;
+        assert_eq!(status, 200);
+        let events = events(&aws).await;
+        let kinds: Vec<&str> = events
+            .iter()
+            .map(|event| event["detail-type"].as_str().expect("text"))
+            .collect();
+        assert_eq!(kinds, expected, "{address}");
+        for event in events {
+            let mail = &event["detail"]["mail"];
+            assert_eq!(event["source"], "aws.ses");
+            assert_eq!(mail["messageId"], answer["MessageId"]);
+            assert_eq!(mail["destination"], json!([address]));
+            assert_eq!(mail["tags"]["approval"], json!(["req_1"]));
+            assert_eq!(mail["tags"]["ses:configuration-set"], json!(["approvals"]));
+            if event["detail"]["eventType"] == "Bounce" {
+                let bounce = &event["detail"]["bounce"];
+                assert_eq!(bounce["bounceType"], "Permanent");
+                assert_eq!(bounce["bouncedRecipients"][0]["status"], "5.1.1");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn configuration_sets_and_their_destinations_are_kept() {
+    let aws = told().await;
+    let sets = "/v2/email/configuration-sets";
+    let set = "/v2/email/configuration-sets/approvals";
+    let (_, _, answer) = call(&aws, "GET", set, Value::Null).await;
+    assert_eq!(answer["ConfigurationSetName"], "approvals");
+    assert_eq!(answer["Tags"], json!([{"Key": "team", "Value": "legal"}]));
+    assert!(answer["TrackingOptions"].is_null() && answer["EventDestinations"].is_null());
+    let (_, _, answer) = call(&aws, "GET", sets, Value::Null).await;
+    assert_eq!(answer["ConfigurationSets"], json!(["approvals"]));
+
+    let domain = json!({"CustomRedirectDomain": "links.example.com"});
+    let tracking = format!("{set}/tracking-options");
+    assert_eq!(call(&aws, "PUT", &tracking, domain.clone()).await.0, 200);
+    let (_, _, answer) = call(&aws, "GET", set, Value::Null).await;
+    assert_eq!(answer["TrackingOptions"], domain);
+    assert_eq!(call(&aws, "PUT", &tracking, json!({})).await.0, 200);
+    let (_, _, answer) = call(&aws, "GET", set, Value::Null).await;
+    assert!(answer["TrackingOptions"].is_null());
+
+    let path = format!("{set}/event-destinations");
+    let (_, _, answer) = call(&aws, "GET", &path, Value::Null).await;
+    assert_eq!(answer["EventDestinations"][0]["Name"], "bus");
+    let bus = json!({"EventBusArn": "arn:aws:events:us-east-1:123456789012:event-bus/default"});
+    let changed = json!({"EventDestination": {
+        "Enabled": true, "MatchingEventTypes": ["BOUNCE"], "EventBridgeDestination": bus,
+    }});
+    assert_eq!(call(&aws, "PUT", &format!("{path}/bus"), changed).await.0, 200);
+    assert_eq!(
+        call(&aws, "POST", "/v2/email/outbound-emails", mail()).await.0,
+        200
+    );
+    assert!(
+        events(&aws).await.is_empty(),
+        "deliveries aren't asked for any more"
+    );
+
+    let sns = json!({"EventDestinationName": "sns", "EventDestination": {
+        "MatchingEventTypes": ["BOUNCE"], "SnsDestination": {"TopicArn": "arn:aws:sns:us-east-1:1:t"},
+    }});
+    let again = json!({"ConfigurationSetName": "approvals"});
+    for (method, path, body, status, kind) in [
+        ("POST", sets.to_owned(), again, 400, "AlreadyExistsException"),
+        (
+            "POST",
+            sets.to_owned(),
+            json!({"ConfigurationSetName": "a b"}),
+            400,
+            "BadRequestException",
+        ),
+        (
+            "GET",
+            format!("{sets}/none"),
+            Value::Null,
+            404,
+            "NotFoundException",
+        ),
+        (
+            "DELETE",
+            format!("{path}/none"),
+            Value::Null,
+            404,
+            "NotFoundException",
+        ),
+        (
+            "POST",
+            path.clone(),
+            json!({"EventDestinationName": "x", "EventDestination": {}}),
+            400,
+            "BadRequestException",
+        ),
+    ] {
+        let answer = call(&aws, method, &path, body).await;
+        assert_eq!(
+            (answer.0, answer.1.as_str()),
+            (status, kind),
+            "{method} {path}: {}",
+            answer.2
+        );
+    }
+    assert_ne!(
+        call(&aws, "POST", &path, sns).await.0,
+        200,
+        "only EventBridge is embedded"
+    );
+
+    let paused = json!({"SendingEnabled": false});
+    assert_eq!(call(&aws, "PUT", &format!("{set}/sending"), paused).await.0, 200);
+    let refused = call(&aws, "POST", "/v2/email/outbound-emails", mail()).await;
+    assert_eq!(refused.1, "SendingPausedException");
+    assert_eq!(call(&aws, "DELETE", set, Value::Null).await.0, 200);
+    assert_eq!(
+        call(&aws, "POST", "/v2/email/outbound-emails", mail()).await.0,
+        200
+    );
+}

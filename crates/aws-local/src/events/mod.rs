@@ -1,10 +1,19 @@
-//! EventBridge: the events that were put, in order. Nothing is delivered by rules; who wants to see what a
-//! workflow sent reads the list.
+//! EventBridge's default bus: the events that were put, in order, for whoever wants to see what was sent; and
+//! [`rules`], which hand those that fit their [`pattern`] to queues and functions.
+
+mod pattern;
+mod rules;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::error::{Answer, AwsError, json_object};
+use crate::lambda::Lambda;
 use crate::source::Source;
+use crate::sqs::Sqs;
 use crate::store::Store;
 use crate::{ACCOUNT, REGION, StartError};
 
@@ -26,18 +35,35 @@ const ENTRY: usize = 1_048_576;
 pub(crate) struct Events {
     source: Source,
     store: Store,
+    sqs: Arc<Sqs>,
+    lambda: Arc<Lambda>,
 }
 
 impl Events {
     /// Opens what is kept. Must be called within a tokio runtime.
-    pub(crate) fn open(place: crate::database::Place, source: Source) -> Result<Events, StartError> {
-        let store = Store::open(place, FILE, SCHEMA)?;
-        Ok(Events { source, store })
+    pub(crate) fn open(
+        place: crate::database::Place,
+        source: Source,
+        sqs: Arc<Sqs>,
+        lambda: Arc<Lambda>,
+    ) -> Result<Events, StartError> {
+        let store = Store::open(place, FILE, &format!("{SCHEMA}{}", rules::SCHEMA))?;
+        Ok(Events {
+            source,
+            store,
+            sqs,
+            lambda,
+        })
     }
 
     pub(crate) async fn call(&self, operation: &str, body: &[u8]) -> Result<Answer, AwsError> {
         match operation {
             "PutEvents" => Ok(self.put(&Value::Object(json_object(body)?)).await?.into()),
+            "PutRule" | "DescribeRule" | "DeleteRule" | "ListRules" | "PutTargets" | "RemoveTargets"
+            | "ListTargetsByRule" => {
+                let request = Value::Object(json_object(body)?);
+                Ok(self.rule_call(operation, request).await?.into())
+            }
             _ => Err(AwsError::not_embedded("EventBridge", operation)),
         }
     }
@@ -60,7 +86,7 @@ impl Events {
             match check(entry) {
                 Ok(()) => {
                     let id = self.source.uuid();
-                    events.push(self.event(entry, &id).to_string());
+                    events.push(self.event(entry, &id));
                     told.push(json!({"EventId": id}));
                 }
                 Err((code, message)) => {
@@ -69,9 +95,23 @@ impl Events {
                 }
             }
         }
+        self.keep(&events).await?;
+        Ok(json!({"Entries": told, "FailedEntryCount": failed}))
+    }
+
+    /// An event of one of the services here, such as `aws.ses`.
+    pub(crate) async fn put_own(&self, source: &str, kind: &str, detail: &Value) -> Result<(), AwsError> {
+        let entry = json!({"Source": source, "DetailType": kind, "Detail": detail.to_string()});
+        let event = self.event(&entry, &self.source.uuid());
+        self.keep(&[event]).await
+    }
+
+    /// Keeps events, and hands them to whom they are for.
+    async fn keep(&self, events: &[Value]) -> Result<(), AwsError> {
+        let texts: Vec<String> = events.iter().map(Value::to_string).collect();
         self.store
             .write(move |transaction| {
-                for event in &events {
+                for event in &texts {
                     transaction
                         .prepare_cached("INSERT INTO events (event) VALUES (?1)")?
                         .execute([event])?;
@@ -81,7 +121,10 @@ impl Events {
                     .execute([KEPT])
             })
             .await?;
-        Ok(json!({"Entries": told, "FailedEntryCount": failed}))
+        for event in events {
+            self.deliver(event).await?;
+        }
+        Ok(())
     }
 
     /// An event as a rule's target would get it.
