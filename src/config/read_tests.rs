@@ -413,7 +413,7 @@ fn operations_md_says_each_default_and_each_field_of_a_list() {
             .next()
             .expect("a cell")
             .trim()
-            .replace('`', "");
+            .replace(['`', '"'], "");
         assert_eq!(last, *text, "{key}");
     }
     for (list, fields) in source::FIELDS {

@@ -17,6 +17,7 @@ pub use wake::{FURTHEST, WakeQueue};
 use crate::app::App;
 use crate::domain::ids::ApprovalId;
 use crate::flow::Flow;
+use crate::intake::batch;
 use crate::intake::invoke::{Function, InvokeError, direct_invoke};
 use crate::web;
 use axum::Router;
@@ -167,10 +168,8 @@ impl Lambda {
         if requests.is_empty() {
             return Ok(json!({"batchItemFailures": []}));
         }
-        let again = requests
-            .iter()
-            .map(|record| json!({"itemIdentifier": record["messageId"]}));
-        Ok(json!({"batchItemFailures": again.collect::<Vec<_>>()}))
+        event["Records"] = Value::Array(requests);
+        batch::answer(&self.flow, &event).await.map_err(unavailable)
     }
 }
 

@@ -58,7 +58,7 @@ impl WakeQueue {
 /// Whole seconds, not before it is due.
 fn delay(at: Timestamp, now: Timestamp) -> Duration {
     let until = at.duration_since(now).clamp(SignedDuration::ZERO, FURTHEST);
-    Duration::from_secs(until.as_millis().unsigned_abs().div_ceil(1000) as u64)
+    Duration::from_secs(until.as_secs().unsigned_abs() + u64::from(until.subsec_nanos() > 0))
 }
 
 fn wake(id: ApprovalId) -> String {
