@@ -2,7 +2,7 @@
 //! task's token comes once, so whoever holds one doesn't let go of it: it is taken in, or its state fails, before the
 //! process ends.
 
-use super::pause::Pause;
+use super::pause::{Pause, is_stopped};
 use crate::domain::activity::Activity;
 use crate::domain::task_token::{CallbackTarget, TaskToken};
 use crate::flow::Flow;
@@ -20,7 +20,7 @@ const POLLS: usize = 4;
 /// How long it is tried to take a task in before its state fails with `Approval.Unavailable`: short of what an unfinished
 /// intake is kept for.
 const PATIENCE: Duration = Duration::from_mins(5);
-/// How long after a stop.
+/// How long after a stop; and once more until the state is failed.
 pub(super) const LAST_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Works an activity until `stop` turns true, then waits for the polls that are open, and takes in what they bring: up to
@@ -36,7 +36,7 @@ pub async fn run(flow: Arc<Flow>, activity: Arc<Activity>, stop: watch::Receiver
 
 async fn keep_polling(flow: &Flow, activity: &Activity, mut stop: watch::Receiver<bool>) {
     let mut pause = Pause::default();
-    while !*stop.borrow() {
+    while !is_stopped(&stop) {
         match flow.step_functions.activity_task(&activity.arn).await {
             Ok(task) => {
                 pause = Pause::default();
@@ -140,12 +140,12 @@ async fn fail_at_last(
 
 /// Waits before the next try; gives until when there may be one. After a stop that is soon.
 async fn wait(flow: &Flow, pause: &mut Pause, end: Instant, stop: &mut watch::Receiver<bool>) -> Instant {
-    if *stop.borrow() {
+    if is_stopped(stop) {
         tokio::time::sleep(pause.next(&flow.random).min(Duration::from_secs(1))).await;
-        return end;
+    } else {
+        pause.rest(&flow.random, stop).await;
     }
-    pause.rest(&flow.random, stop).await;
-    if *stop.borrow() {
+    if is_stopped(stop) {
         end.min(Instant::now() + LAST_PATIENCE)
     } else {
         end

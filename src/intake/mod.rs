@@ -53,7 +53,7 @@ impl Ways {
         if self.activities.is_empty() {
             Duration::from_secs(20)
         } else {
-            LONGEST_POLL + activity::LAST_PATIENCE
+            LONGEST_POLL + 2 * activity::LAST_PATIENCE
         }
     }
 }

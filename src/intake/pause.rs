@@ -37,6 +37,11 @@ pub(super) async fn rest_for(time: Duration, stop: &mut watch::Receiver<bool>) {
     }
 }
 
+/// Whether it is time to stop. When the sender is gone that is a stop as well.
+pub(super) fn is_stopped(stop: &watch::Receiver<bool>) -> bool {
+    *stop.borrow() || stop.has_changed().is_err()
+}
+
 /// Waits until `stop` turns true.
 pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
     // An error means that the sender is gone: that is a stop as well.

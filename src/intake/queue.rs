@@ -6,7 +6,7 @@
 //! take good requests for bad ones.
 
 use super::message::{self, Taken, in_groups};
-use super::pause::{Pause, rest_for, stopped};
+use super::pause::{Pause, is_stopped, rest_for, stopped};
 use crate::flow::Flow;
 use crate::queues::{BATCH, Message, QueueError, is_fifo};
 use std::future::Future;
@@ -22,7 +22,7 @@ const WITHOUT_DEAD_LETTERS: Duration = Duration::from_mins(1);
 
 /// What a poll came to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Polled {
+enum Polled {
     /// No message was there.
     Nothing,
     /// Some were; all are done with.
@@ -50,7 +50,7 @@ where
     let mut polls: JoinSet<Polled> = JoinSet::new();
     let mut wanted = 1;
     let mut ready = false;
-    while !*stop.borrow() {
+    while !is_stopped(&stop) {
         if !ready {
             ready = may_be_polled(&flow, &url, &mut pause, &mut stop).await;
             continue;
@@ -60,7 +60,7 @@ where
             polls.spawn(async move { poll(&flow, &url, &take, stop).await });
         }
         tokio::select! {
-            () = stopped(&mut stop) => {}
+            () = stopped(&mut stop) => break,
             Some(ended) = polls.join_next() => match ended.unwrap_or(Polled::Fault) {
                 Polled::Full => (wanted, pause) = ((wanted + 1).min(MOST_POLLS), Pause::default()),
                 Polled::Some => pause = Pause::default(),
@@ -115,7 +115,7 @@ fn tell(url: &str, error: &QueueError) {
 
 /// Receives once, sees to what came, and deletes what is done with. A stop ends the wait: what SQS was about to give
 /// comes again.
-pub async fn poll<T, F>(flow: &Arc<Flow>, url: &str, take: &T, mut stop: watch::Receiver<bool>) -> Polled
+async fn poll<T, F>(flow: &Arc<Flow>, url: &str, take: &T, mut stop: watch::Receiver<bool>) -> Polled
 where
     T: Fn(Arc<Flow>, String) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Taken> + Send + 'static,

@@ -141,7 +141,7 @@ async fn many_tasks_are_each_taken_in_once() {
         "ItemProcessor": {"StartAt": "Validate", "States": {"Validate": state}}
     });
     let machine = json!({"StartAt": "Each", "States": {"Each": map}});
-    let items: Vec<u32> = (0..50).collect();
+    let items: Vec<u32> = (0..40).collect();
     let execution = harness.start_machine(&machine, &json!(items).to_string()).await;
     harness.settle().await;
     let mut subjects: Vec<String> = harness
@@ -152,7 +152,7 @@ async fn many_tasks_are_each_taken_in_once() {
         .collect();
     subjects.sort();
     subjects.dedup();
-    assert_eq!((harness.aws.mails().len(), subjects.len()), (50, 50));
+    assert_eq!((harness.aws.mails().len(), subjects.len()), (40, 40));
     for mail in harness.aws.mails() {
         harness
             .answer(&super::harness::path_of_link(&mail), "approve", "", "Bob")
@@ -192,7 +192,7 @@ async fn while_the_table_is_away_a_token_is_kept_and_then_taken_in() {
     let (activity, polling) = worked(&harness, validate()).await;
     harness
         .faults
-        .next("PutItem", 30, Fault::Refused(500, "InternalServerError"));
+        .next("PutItem", 21, Fault::Refused(500, "InternalServerError"));
     let execution = harness
         .start_machine(&machine(&activity, json!({})), r#"{"id": 7}"#)
         .await;

@@ -1,6 +1,6 @@
 //! Lambda's events for queues: what is answered for each message, in the documented shapes and in a thousand broken ones.
 
-use super::events::{self, Canaries, malformed, sample};
+use super::events::{self, Canaries, malformed, sample, wrapped};
 use super::harness::{Fault, Harness, ask_bob};
 use super::ways::{machine_over, reason};
 use countersign::intake::Ways;
@@ -68,6 +68,24 @@ async fn the_documented_event_is_taken_in_message_by_message() {
         );
         harness.finish().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_documented_envelopes_are_taken_off() {
+    let harness = Harness::start().await;
+    let by_both = wrapped("sns-notification", &wrapped("eventbridge", &request("three")));
+    let bodies = [
+        wrapped("sns-notification", &request("one")).to_string(),
+        wrapped("eventbridge", &request("two")).to_string(),
+        by_both.to_string(),
+    ];
+    assert_eq!(
+        answered(&harness, &event("approvals", &bodies)).await,
+        Vec::<String>::new()
+    );
+    harness.settle().await;
+    assert_eq!(harness.aws.mails().len(), 3);
+    harness.finish().await;
 }
 
 #[tokio::test(start_paused = true)]

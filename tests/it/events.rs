@@ -126,7 +126,7 @@ pub(crate) fn malformed(name: &str, seed: u64, canaries: &mut Canaries) -> Strin
 }
 
 /// An envelope with this inside.
-fn wrapped(envelope: &str, inner: &Value) -> Value {
+pub(crate) fn wrapped(envelope: &str, inner: &Value) -> Value {
     let mut whole = sample(envelope);
     if envelope == "eventbridge" {
         whole["detail"] = inner.clone();
@@ -148,7 +148,7 @@ pub(crate) fn fill(value: &mut Value, with: &mut dyn FnMut(&str) -> String) {
 
 /// Breaks something somewhere in a value.
 fn break_value(value: &mut Value, dice: &mut Dice) {
-    let place = somewhere(value, dice);
+    let place = somewhere(value, 0, dice);
     match dice.roll(9) {
         0 => *place = Value::Null,
         1 => *place = json!(true),
@@ -166,20 +166,20 @@ fn break_value(value: &mut Value, dice: &mut Dice) {
     }
 }
 
-/// Some value in a value.
-fn somewhere<'v>(value: &'v mut Value, dice: &mut Dice) -> &'v mut Value {
+/// Some value in a value. What is at the top has been broken as text.
+fn somewhere<'v>(value: &'v mut Value, depth: u32, dice: &mut Dice) -> &'v mut Value {
     let count = match value {
         Value::Array(list) => list.len(),
         Value::Object(map) => map.len(),
         _ => 0,
     };
-    if count == 0 || dice.roll(6) == 0 {
+    if count == 0 || (depth > 0 && dice.roll(6) == 0) {
         return value;
     }
     let at = dice.roll(count);
     match value {
-        Value::Array(list) => somewhere(&mut list[at], dice),
-        Value::Object(map) => somewhere(map.values_mut().nth(at).expect("it is there"), dice),
+        Value::Array(list) => somewhere(&mut list[at], depth + 1, dice),
+        Value::Object(map) => somewhere(map.values_mut().nth(at).expect("it is there"), depth + 1, dice),
         _ => unreachable!("it has entries"),
     }
 }

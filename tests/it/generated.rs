@@ -44,8 +44,9 @@ fn machines() -> Vec<(Wanted, Value)> {
         (true, Rejection::Fail),
         (true, Rejection::Catch),
     ];
-    for via in vias {
-        for (jsonata, rejection) in kinds {
+    for (n, via) in vias.into_iter().enumerate() {
+        // What a way has of its own doesn't hang on all the rest.
+        for (jsonata, rejection) in kinds.into_iter().skip(n % 2).step_by(if n == 0 { 1 } else { 2 }) {
             let whole = Wanted {
                 jsonata,
                 rejection,

@@ -83,6 +83,17 @@ impl Harness {
         }
     }
 
+    /// One more process over the same AWS, that nothing runs in yet.
+    pub(crate) fn another_app(&self, ways: Ways) -> App {
+        let config = Config { ways, ..config() };
+        App::new(
+            config,
+            &self.sdk,
+            self.clock.clone(),
+            Random::new(counting_random()),
+        )
+    }
+
     /// Starts `workflow` (its Bob asks Countersign with `payload`, into which the token is put) and gives its ARN.
     pub(crate) async fn start_workflow(&self, payload: &Value) -> String {
         self.start_machine(&approval_machine(payload, json!({})), "{}")

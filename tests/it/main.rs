@@ -24,6 +24,7 @@ mod queues;
 mod secrets;
 mod serve;
 mod signing;
+mod sources;
 mod starting;
 mod ways;
 mod workflows;
