@@ -182,14 +182,15 @@ async fn gathered(harness: &Harness, master_key: &str) -> countersign::config::G
     let write = key(Scope::Write).sha256();
     let api_keys =
         json!([{"id": "ci", "sha256": write.to_string(), "scopes": ["requests:write"]}]).to_string();
+    let evidence = "08".repeat(32);
     let variables = [
         ("PUBLIC_URL", "http://127.0.0.1:1"),
         ("ORGANISATION", "Example Ltd"),
         ("TABLE", "countersign"),
         ("MAIL_FROM", "Countersign <countersign@example.com>"),
         ("MASTER_KEY", master_key),
-        ("EVIDENCE_KEY", &"08".repeat(32)),
-        ("API_KEYS", &api_keys),
+        ("EVIDENCE_KEY", evidence.as_str()),
+        ("API_KEYS", api_keys.as_str()),
         (
             "INTAKE_QUEUES",
             r#"["http://sqs.us-east-1.localhost/123456789012/approvals"]"#,

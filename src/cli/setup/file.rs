@@ -68,9 +68,11 @@ pub(super) fn make(wanted: &Wanted, lines: &[String]) -> Result<(), Failure> {
             PlainKey::parse(&key).ok_or_else(|| Failure::failed(format!("{shown} holds no API key")))?;
         let hash = key.sha256().to_string();
         let hash = hash.trim_start_matches("sha256:");
-        text.push_str(&format!(
-            "\n[[api_keys]]\nid = \"workflows\"\nsha256 = \"{hash}\"\nscopes = [\"requests:write\"]\n"
-        ));
+        text.extend([
+            "\n[[api_keys]]\nid = \"workflows\"\nsha256 = \"",
+            hash,
+            "\"\nscopes = [\"requests:write\"]\n",
+        ]);
     }
     let shown = wanted.file.display();
     let opened = std::fs::OpenOptions::new()
