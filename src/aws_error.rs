@@ -1,6 +1,7 @@
 //! What AWS's refusals mean, whichever service gives them: the code, whether the call took effect, and a message that an
 //! operator may see. Used by the files that call AWS about a wait: `step_functions.rs`, `durable_functions.rs`.
 
+use crate::aws_faults::{Class, Service, class_of, find};
 use crate::domain::callback::SendError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -26,53 +27,36 @@ fn type_in_body<E>(error: &SdkError<E, HttpResponse>) -> Option<String> {
     is_code.then_some(body.kind)
 }
 
-/// Whether an error says that the call took no effect and may be made again: it was throttled, or the credentials were
-/// stale, which the SDK renews by itself.
-pub fn turned_away(code: &str) -> bool {
-    matches!(
-        code,
-        "ThrottlingException"
-            | "Throttling"
-            | "TooManyRequestsException"
-            | "KmsThrottlingException"
-            | "RequestLimitExceeded"
-            | "ExpiredTokenException"
-            | "ExpiredToken"
-            | "RequestExpired"
-    )
+/// Whether an error says that the call took no effect and may be made again: it was throttled, or the credentials
+/// aren't right at the moment, which is mended for all calls at once.
+pub fn turned_away(service: Service, code: &str) -> bool {
+    find(service, code, "").is_some_and(|fault| fault.class == Class::Again)
 }
 
-/// Sorts an error of a call about a wait into one of the three classes that `flow/call_back.rs` acts on. `closed` are
-/// the service's words for a wait that is over.
-pub fn classify<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>, closed: &[&str]) -> SendError {
+/// Sorts an error of a call about a wait into one of the three classes that `flow/call_back.rs` acts on.
+pub fn classify<E: ProvideErrorMetadata>(service: Service, error: &SdkError<E, HttpResponse>) -> SendError {
     let code = code_of(error);
+    let message = error.message().unwrap_or_default();
     let status = error.raw_response().map(|response| response.status().as_u16());
-    if closed.contains(&code.as_str()) {
-        return SendError::Closed;
-    }
-    if turned_away(&code) {
-        return SendError::Again {
+    match class_of(service, &code, message, status) {
+        Class::Closed => SendError::Closed,
+        Class::Again => SendError::Again {
             code,
             taken_perhaps: false,
-        };
-    }
-    // A key that can't be used stays so until somebody mends it. Lambda gives these with status 502.
-    let key = code.starts_with("KMS") || code.starts_with("Kms");
-    if key || status.is_some_and(|status| (400..500).contains(&status)) {
-        let message = error.message().unwrap_or_default();
-        return SendError::Park {
+        },
+        Class::Unclear => SendError::Again {
+            code,
+            taken_perhaps: true,
+        },
+        Class::Mend | Class::Refused | Class::Conflict => SendError::Park {
             reason: format!("{code}: {}", without_tokens(message)),
-        };
-    }
-    SendError::Again {
-        code,
-        taken_perhaps: true,
+        },
     }
 }
 
 /// Whether an error of a call that only reads says nothing but "not at this moment": throttled, out of order, no answer.
-pub fn only_now<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
-    matches!(classify(error, &[]), SendError::Again { .. })
+pub fn only_now<E: ProvideErrorMetadata>(service: Service, error: &SdkError<E, HttpResponse>) -> bool {
+    matches!(classify(service, error), SendError::Again { .. })
 }
 
 /// AWS quotes a bad token in some messages. What looks like one is cut out before the message goes to an operator.

@@ -2,6 +2,7 @@
 //! 2025-12-01). Every error is classified where it happens; the classes are those of `flow/call_back.rs`.
 
 use crate::aws_error::{classify, code_of, only_now};
+use crate::aws_faults::Service;
 use crate::domain::callback::{Answered, CallbackMessage, Found, SendError};
 use crate::domain::task_token::CallbackId;
 use aws_sdk_lambda::Client;
@@ -10,8 +11,6 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{ErrorObject, Event};
 use jiff::Timestamp;
 
-/// Lambda's words for a callback behind which nobody waits any more: "expired or already closed", or unknown by now.
-const CLOSED: [&str; 2] = ["CallbackTimeoutException", "ResourceNotFoundException"];
 /// The events with which an execution ends, and all that waited in it.
 const EXECUTION_ENDS: [&str; 4] = [
     "ExecutionSucceeded",
@@ -45,7 +44,7 @@ impl DurableFunctions {
                     .callback_id(id.expose())
                     .result(Blob::new(output.as_bytes()));
                 let sent = call.customize().config_override(no_retries()).send().await;
-                sent.map(drop).map_err(|error| classify(&error, &CLOSED))
+                sent.map(drop).map_err(|error| classify(Service::Lambda, &error))
             }
             CallbackMessage::Failure {
                 error,
@@ -63,7 +62,7 @@ impl DurableFunctions {
                     .callback_id(id.expose())
                     .error(error);
                 let sent = call.customize().config_override(no_retries()).send().await;
-                sent.map(drop).map_err(|error| classify(&error, &CLOSED))
+                sent.map(drop).map_err(|error| classify(Service::Lambda, &error))
             }
         }
     }
@@ -75,7 +74,7 @@ impl DurableFunctions {
             .send_durable_execution_callback_heartbeat()
             .callback_id(id.expose());
         let sent = call.customize().config_override(no_retries()).send().await;
-        sent.map(drop).map_err(|error| classify(&error, &CLOSED))
+        sent.map(drop).map_err(|error| classify(Service::Lambda, &error))
     }
 
     /// How an execution ended: its status and when; `None` while it runs or when it can't be asked.
@@ -123,7 +122,7 @@ impl DurableFunctions {
                 Err(error) => {
                     let code = code_of(&error);
                     tracing::warn!(aws.operation = "GetDurableExecutionHistory", aws.error.code = %code, "can't read a history");
-                    return if only_now(&error) {
+                    return if only_now(Service::Lambda, &error) {
                         Found::NotNow
                     } else {
                         Found::Nothing

@@ -9,7 +9,7 @@
 //! 2. [`intake`] takes requests in, [`web`] shows the pages, [`worker`] does what is due;
 //! 3. all call [`flow`], one file for each step of an approval's life;
 //! 4. which speaks to AWS through [`store`], [`mail`], [`queues`] and [`callbacks`] (over [`step_functions`] and
-//!    [`durable_functions`]);
+//!    [`durable_functions`]), whose errors [`aws_error`] and [`aws_faults`] sort;
 //! 5. and asks [`domain`], which knows the rules and does no I/O.
 //!
 //! Beside that way stands [`lint`], which reads state machines before anything of them runs.
@@ -18,6 +18,7 @@
 
 pub mod app;
 pub mod aws_error;
+pub mod aws_faults;
 pub mod callbacks;
 pub mod cli;
 pub mod config;

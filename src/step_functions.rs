@@ -5,6 +5,7 @@ mod activities;
 mod executions;
 
 use crate::aws_error::{classify, code_of, only_now};
+use crate::aws_faults::Service;
 use crate::domain::callback::{Answered, CallbackMessage, Found, SendError};
 use crate::domain::execution::MachineArn;
 use crate::domain::task_token::TaskToken;
@@ -25,9 +26,6 @@ pub struct StepFunctions {
     some_machine: Arc<OnceLock<MachineArn>>,
 }
 
-/// Step Functions' words for a token behind which nobody waits any more: "expired or already closed", or unknown by now.
-const CLOSED: [&str; 2] = ["TaskTimedOut", "TaskDoesNotExist"];
-
 impl StepFunctions {
     /// Over `client`.
     pub fn new(client: Client) -> Self {
@@ -44,7 +42,8 @@ impl StepFunctions {
             CallbackMessage::Success { output } => {
                 let call = self.client.send_task_success().task_token(token).output(output);
                 let sent = call.customize().config_override(no_retries()).send().await;
-                sent.map(drop).map_err(|error| classify(&error, &CLOSED))
+                sent.map(drop)
+                    .map_err(|error| classify(Service::StepFunctions, &error))
             }
             CallbackMessage::Failure { error, cause, .. } => {
                 let call = self
@@ -54,7 +53,8 @@ impl StepFunctions {
                     .error(*error)
                     .cause(cause);
                 let sent = call.customize().config_override(no_retries()).send().await;
-                sent.map(drop).map_err(|error| classify(&error, &CLOSED))
+                sent.map(drop)
+                    .map_err(|error| classify(Service::StepFunctions, &error))
             }
         }
     }
@@ -63,7 +63,8 @@ impl StepFunctions {
     pub async fn heartbeat(&self, token: &TaskToken) -> Result<(), SendError> {
         let call = self.client.send_task_heartbeat().task_token(token.expose());
         let sent = call.customize().config_override(no_retries()).send().await;
-        sent.map(drop).map_err(|error| classify(&error, &CLOSED))
+        sent.map(drop)
+            .map_err(|error| classify(Service::StepFunctions, &error))
     }
 
     /// How an execution ended: its status and when; `None` while it runs or when it can't be asked.
@@ -118,7 +119,7 @@ impl StepFunctions {
                 Err(error) => {
                     let code = code_of(&error);
                     tracing::warn!(aws.operation = "GetExecutionHistory", aws.error.code = %code, "can't read a history");
-                    return if only_now(&error) {
+                    return if only_now(Service::StepFunctions, &error) {
                         Found::NotNow
                     } else {
                         Found::Nothing

@@ -8,7 +8,8 @@ mod names;
 pub use names::is_placeholder;
 
 use super::read::{ConfigError, Reader, check_mail_from, check_organisation, check_time_zone, plain};
-use super::source::{self, LOCAL_KEYS, nearest, unknown};
+use super::reference::Fetched;
+use super::source::{self, LOCAL_KEYS, Origins, nearest, unknown};
 use crate::domain::activity::Asks;
 use crate::domain::signer::Person;
 use names::{check_activity, check_bucket, check_host, check_identity, check_queue, check_runner};
@@ -120,9 +121,12 @@ pub enum Function {
 /// there. `builtins` are the samples that there are.
 pub fn read(text: &str, folder: &Path, builtins: &[&str]) -> Result<Local, ConfigError> {
     let mut problems = Vec::new();
-    let values = source::from_file(text, &LOCAL_KEYS, &mut problems);
+    let values = source::from_file(text, LOCAL_KEYS, &mut problems);
+    // Nothing that `local` reads may be a secret, so nothing is referred to.
     let mut reader = Reader {
         values: &values,
+        origins: &Origins::new(),
+        fetched: &Fetched::new(),
         read_file: &|path| std::fs::read(path),
         problems,
     };

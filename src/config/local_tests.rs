@@ -268,7 +268,8 @@ fn the_guide_documents_every_key_and_no_other() {
     let further = ["workflows.NAME.type", "workflows.NAME.substitutions"];
     let tables = ["workflows", "functions"];
     let mut known: Vec<&str> = LOCAL_KEYS
-        .into_iter()
+        .iter()
+        .copied()
         .filter(|key| !tables.contains(key))
         .collect();
     known.extend(further);

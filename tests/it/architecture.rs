@@ -29,6 +29,7 @@ const ORDER: &[&[&str]] = &[
         "lint",
     ],
     &["aws_error"],
+    &["aws_faults"],
     &["domain"],
 ];
 

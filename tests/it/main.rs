@@ -12,6 +12,7 @@ mod deadline;
 mod deciding;
 mod durable;
 mod events;
+mod faults;
 mod generated;
 mod harness;
 mod intake;
