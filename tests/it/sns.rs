@@ -119,9 +119,7 @@ impl Signer {
         if let (Value::Object(message), Value::Object(more)) = (&mut message, more) {
             message.extend(more.clone());
         }
-        let text = SnsMessage::deserialize(&message)
-            .expect("a message")
-            .signed_text();
+        let text = signed_text(&message);
         message["Signature"] = json!(data_encoding::BASE64.encode(&sign(&self.key, text.as_bytes())));
         message
     }
