@@ -418,9 +418,9 @@ pub const FAULTS: &[Fault] = &[
         Lambda,
         404,
         &["ResourceNotFoundException"],
-        Mend,
-        "no such callback",
-        "look whether the service runs in the function's account and region, then `countersign retry`",
+        Closed,
+        "no such callback (any more)",
+        "nothing, where the callback has ended; else look whether the service runs in the function's account and region",
     ),
     of(
         Lambda,
