@@ -13,6 +13,7 @@ from template import ROOT, resources, template
 # Where the service calls AWS, and which AWS. What else calls it belongs to the embedded AWS of `demo` and `local`.
 CALLS = {
     "src/store": "dynamodb", "src/mail": "sesv2", "src/step_functions.rs": "stepfunctions", "src/step_functions": "stepfunctions",
+    "src/state_data.rs": "dynamodb",
 }
 EMBEDDED = ("src/cli/demo/", "src/cli/embedded", "src/cli/local/")
 # IAM's prefix of each.
@@ -23,6 +24,8 @@ IN_A_TRANSACTION = {
 }
 # Only where it may start workflows.
 START = {"states:StartExecution", "states:ListStateMachines"}
+# Only where it may stop them.
+STOP = {"states:StopExecution"}
 # Made by the template; the program makes its table only in the embedded AWS.
 NOT_IN_PRODUCTION = {"CreateTable"}
 
@@ -72,7 +75,8 @@ def granted(policy: dict) -> set[str]:
 
 def test_the_service_may_do_what_it_does_and_nothing_else():
     policies = resources("AWS::IAM::ManagedPolicy")
-    assert granted(policies["ServicePolicy"]["PolicyDocument"]) == used() - START
+    assert granted(policies["ServicePolicy"]["PolicyDocument"]) == used() - START - STOP
+    assert STOP <= used()
     assert granted(policies["StartPolicy"]["PolicyDocument"]) == START <= used()
     assert "dynamodb:Query" in used() and "states:SendTaskHeartbeat" in used()
 

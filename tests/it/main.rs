@@ -25,5 +25,7 @@ mod serve;
 mod signing;
 mod sources;
 mod starting;
+mod state_data;
+mod stopping;
 mod ways;
 mod workflows;
