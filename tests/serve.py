@@ -55,11 +55,14 @@ def create_table(client, name: str):
     )
 
 
-class Serve:
-    """A running service over the AWS at `endpoint`, with more lines in its configuration if need be, and variables. Use as
-    a context manager: it is killed at the end."""
+KEYS_IN_FILES = 'master_key_file = "master.key"\nevidence_key_file = "evidence.key"'
 
-    def __init__(self, folder: Path, endpoint: str, table: str, more: str = "", **variables: str):
+
+class Serve:
+    """A running service over the AWS at `endpoint`, with more lines in its configuration if need be, keys from elsewhere, and
+    variables. Use as a context manager: it is killed at the end."""
+
+    def __init__(self, folder: Path, endpoint: str, table: str, more: str = "", keys: str = KEYS_IN_FILES, **variables: str):
         self.url = f"http://127.0.0.1:{free_port()}"
         self.key, lines = new_key(*SCOPES)
         (folder / "master.key").write_text("07" * 32)
@@ -67,7 +70,7 @@ class Serve:
         (folder / "countersign.toml").write_text(
             f'public_url = "{self.url}"\nlisten = "{self.url.removeprefix("http://")}"\norganisation = "Example Ltd"\n'
             f'table = "{table}"\nmail_from = "Countersign <countersign@example.com>"\nlook_every_seconds = 1\n'
-            f'master_key_file = "master.key"\nevidence_key_file = "evidence.key"\n{more}\n{lines}'
+            f"{keys}\n{more}\n{lines}"
         )
         self.process = subprocess.Popen(
             [BINARY, "serve"], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

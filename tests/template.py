@@ -1,5 +1,6 @@
 """infra/template.yaml as data."""
 
+import functools
 from pathlib import Path
 
 import yaml
@@ -22,6 +23,7 @@ def _short_form(loader, suffix, node):
 Loader.add_multi_constructor("!", _short_form)
 
 
+@functools.cache
 def template() -> dict:
     return yaml.load(TEMPLATE.read_text(), Loader)
 

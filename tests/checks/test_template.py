@@ -1,6 +1,8 @@
-"""infra/template.yaml against the code: the permissions are those of the calls that are made, and what stands in it
-word for word is so in its own file too."""
+"""infra/template.yaml against the code and the documents: what the code calls is allowed, what stands in it word for word is
+so in its own file too, nothing is open that needn't be. tests/moto/test_permissions.py holds the policies to calls that
+were recorded; tests/moto/test_template.py makes it."""
 
+import json
 import re
 from pathlib import Path
 
@@ -14,20 +16,19 @@ from template import ROOT, resources, template
 CALLS = {
     "src/store": "dynamodb", "src/mail": "sesv2", "src/step_functions.rs": "stepfunctions", "src/step_functions": "stepfunctions",
     "src/state_data.rs": "dynamodb",
+    "src/queues.rs": "sqs",
 }
 EMBEDDED = ("src/cli/demo/", "src/cli/embedded", "src/cli/local/")
 # IAM's prefix of each.
-PREFIX = {"dynamodb": "dynamodb", "sesv2": "ses", "stepfunctions": "states"}
+PREFIX = {"dynamodb": "dynamodb", "sesv2": "ses", "stepfunctions": "states", "sqs": "sqs"}
+# The names of permissions that aren't those of their calls.
+ANOTHER_NAME = {"sqs:DeleteMessageBatch": "sqs:DeleteMessage"}
 # A transaction has no permission of its own: what is in it has.
 IN_A_TRANSACTION = {
     "put": "PutItem", "update": "UpdateItem", "delete": "DeleteItem", "condition_check": "ConditionCheckItem",
 }
-# Only where it may start workflows.
-START = {"states:StartExecution", "states:ListStateMachines"}
-# Only where it may stop them.
-STOP = {"states:StopExecution"}
-# Made by the template; the program makes its table only in the embedded AWS.
-NOT_IN_PRODUCTION = {"CreateTable"}
+# The program makes its table only in the embedded AWS; and the template says which queue is for dead letters.
+NOT_IN_PRODUCTION = {"dynamodb:CreateTable", "sqs:GetQueueAttributes", "sqs:GetQueueUrl"}
 
 
 def sources(place: str) -> list[Path]:
@@ -58,38 +59,55 @@ def used() -> set[str]:
     for place, service in CALLS.items():
         for source in sources(place):
             text = source.read_text()
-            names = called(text, service) - NOT_IN_PRODUCTION - {"TransactWriteItems"}
+            names = called(text, service) - {"TransactWriteItems"}
             names |= {IN_A_TRANSACTION[part] for part in parts_of_transactions(text)}
             actions |= {f"{PREFIX[service]}:{name}" for name in names}
-    return actions
+    return {ANOTHER_NAME.get(action, action) for action in actions} - NOT_IN_PRODUCTION
 
 
 def granted(policy: dict) -> set[str]:
     actions = set()
     for statement in policy["Statement"]:
-        assert statement["Effect"] == "Allow"
-        named = statement["Action"]
-        actions |= {named} if isinstance(named, str) else set(named)
+        for it in several(statement):
+            assert it["Effect"] == "Allow"
+            named = it["Action"]
+            actions |= {named} if isinstance(named, str) else set(named)
     return actions
 
 
-def test_the_service_may_do_what_it_does_and_nothing_else():
-    policies = resources("AWS::IAM::ManagedPolicy")
-    assert granted(policies["ServicePolicy"]["PolicyDocument"]) == used() - START - STOP
-    assert STOP <= used()
-    assert granted(policies["StartPolicy"]["PolicyDocument"]) == START <= used()
+def several(statement: dict) -> list[dict]:
+    """A statement, or those of `Fn::If`."""
+    return [it for it in statement["Fn::If"][1:] if it != {"Ref": "AWS::NoValue"}] if "Fn::If" in statement else [statement]
+
+
+def of_role(name: str) -> list[dict]:
+    """The documents of a role's policies: its own, and those that are attached."""
+    managed = resources("AWS::IAM::ManagedPolicy")
+    role = resources("AWS::IAM::Role")[name]
+    attached = [it["Ref"] for it in role.get("ManagedPolicyArns", [])]
+    attached += [policy for policy, it in managed.items() if f"'Ref': '{name}'" in str(it.get("Roles"))]
+    own = [policy["Fn::If"][1] if "Fn::If" in policy else policy for policy in role.get("Policies", [])]
+    return [managed[it]["PolicyDocument"] for it in attached] + [it["PolicyDocument"] for it in own]
+
+
+@pytest.mark.parametrize("role", ["ServiceRole"])
+def test_what_the_code_calls_is_allowed(role):
+    allowed = set().union(*map(granted, of_role(role)))
+    assert used() - allowed == set()
     assert "dynamodb:Query" in used() and "states:SendTaskHeartbeat" in used()
 
 
-def test_it_starts_no_state_machine_unless_it_is_told_which():
+def test_it_starts_and_stops_no_state_machine_unless_it_is_told_which():
     whole = template()
-    assert whole["Parameters"]["StartableStateMachines"]["Default"] == ""
-    assert whole["Conditions"]["Starts"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "StartableStateMachines"}, ""]}]}
-    assert whole["Resources"]["StartPolicy"]["Condition"] == "Starts"
-    policy = resources("AWS::IAM::ManagedPolicy")["StartPolicy"]
-    assert policy["Roles"] == [{"Ref": "ServiceRole"}]
-    (start,) = [it for it in policy["PolicyDocument"]["Statement"] if it["Action"] == "states:StartExecution"]
-    assert start["Resource"]["Fn::Sub"].endswith(":stateMachine:${StartableStateMachines}")
+    for name, parameter, action in [
+        ("StartPolicy", "StartableStateMachines", "states:StartExecution"),
+        ("StopPolicy", "StoppableStateMachines", "states:StopExecution"),
+    ]:
+        assert whole["Parameters"][parameter]["Default"] == ""
+        resource = whole["Resources"][name]
+        assert whole["Conditions"][resource["Condition"]] == {"Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, ""]}]}
+        (statement,) = [it for it in resource["Properties"]["PolicyDocument"]["Statement"] if it["Action"] == action]
+        assert f"${{{parameter}}}" in statement["Resource"]["Fn::Sub"]
 
 
 def test_calls_are_found_as_they_are_written():
@@ -120,29 +138,107 @@ def test_no_policy_is_wider_than_it_has_to_be():
         "states:SendTaskSuccess", "states:SendTaskFailure", "states:SendTaskHeartbeat", "states:ListStateMachines",
         "logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery",
         "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:DescribeResourcePolicies", "logs:DescribeLogGroups",
+        "ecr:GetAuthorizationToken",
     }
     documents = [it["PolicyDocument"] for it in resources("AWS::IAM::ManagedPolicy").values()]
-    for role in resources("AWS::IAM::Role").values():
-        documents += [policy["PolicyDocument"] for policy in role.get("Policies", [])]
-    assert len(documents) >= 6
+    for role in resources("AWS::IAM::Role"):
+        documents += of_role(role)
+    assert len(documents) >= 15
     for document in documents:
-        for statement in document["Statement"]:
+        for statement in (it for maybe in document["Statement"] for it in several(maybe)):
             actions = granted({"Statement": [statement]})
             assert not any("*" in action for action in actions)
             if statement["Resource"] == "*":
                 assert actions <= unlimited
 
 
-def test_the_sample_is_the_one_that_the_demo_runs():
-    text, substitutions = resources("AWS::StepFunctions::StateMachine")["DocumentSigning"]["DefinitionString"]["Fn::Sub"]
-    assert text == (ROOT / "infra/workflows/document-signing.asl.json").read_text()
-    assert set(substitutions) == set(re.findall(r"\$\{(\w+)\}", text))
+def test_whoever_takes_a_role_is_of_this_account():
+    """But a function's: Lambda takes those of functions alone, which are the account's own."""
+    for name, role in resources("AWS::IAM::Role").items():
+        (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+        if statement["Principal"]["Service"] != "lambda.amazonaws.com":
+            assert "aws:SourceAccount" in str(statement["Condition"]), name
 
 
-@pytest.mark.parametrize("function", ["CountersignFunction", "OperationsFunction"])
-def test_the_functions_have_the_code_that_is_tested(function):
-    code = resources("AWS::Lambda::Function")[function]["Code"]["ZipFile"]
-    assert code == (ROOT / "infra/functions/over_http.py").read_text()
+WORKFLOWS = {
+    "DocumentSigning": "document-signing", "ShareData": "share-data", "LambdaLoop": "lambda-loop",
+    "FetchProcessSave": "fetch-process-save", "FetchProcessSaveApproved": "fetch-process-save-approved",
+    "FetchProcessSaveStarted": "fetch-process-save-started",
+}
+
+
+def test_the_samples_are_those_that_are_tested():
+    machines = resources("AWS::StepFunctions::StateMachine")
+    assert set(machines) == set(WORKFLOWS)
+    for name, file in WORKFLOWS.items():
+        path = ROOT / f"infra/workflows/{file}.asl.json"
+        if "DefinitionString" in machines[name]:
+            text, substitutions = machines[name]["DefinitionString"]["Fn::Sub"]
+            assert text == path.read_text()
+        else:
+            assert ROOT / "infra" / machines[name]["DefinitionS3Location"] == path
+            text, substitutions = path.read_text(), machines[name]["DefinitionSubstitutions"]
+        assert set(substitutions) == set(re.findall(r"\$\{(\w+)\}", text)), name
+        assert machines[name]["LoggingConfiguration"]["IncludeExecutionData"] is False
+
+
+def functions_of_role(role: str, action: str) -> set[str]:
+    """The functions that a role may invoke, or the machines that it may start, by their names in the template."""
+    return {
+        name
+        for document in of_role(role)
+        for statement in document["Statement"]
+        if action in (statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]])
+        for name in re.findall(r"'Fn::GetAtt': '(\w+)\.Arn'", str(statement["Resource"]))
+    }
+
+
+def test_the_samples_may_invoke_what_they_invoke():
+    """And nothing else: what each definition is filled in with is what their role names."""
+    machines, invoked = resources("AWS::StepFunctions::StateMachine"), set()
+    for name, file in WORKFLOWS.items():
+        text = (ROOT / f"infra/workflows/{file}.asl.json").read_text()
+        filled = machines[name].get("DefinitionSubstitutions") or machines[name]["DefinitionString"]["Fn::Sub"][1]
+        for placeholder in re.findall(r'"(?:FunctionName|Resource)": "\$\{(\w+)\}"', text):
+            if "Fn::GetAtt" in filled[placeholder]:
+                invoked.add(filled[placeholder]["Fn::GetAtt"].removesuffix(".Arn"))
+    assert functions_of_role("SamplesRole", "lambda:InvokeFunction") == invoked
+    # The one that starts another needs what `.sync` needs: docs.aws.amazon.com/step-functions/latest/dg/connect-stepfunctions.html
+    started = (ROOT / "infra/workflows/fetch-process-save-started.asl.json").read_text()
+    assert "states:startExecution.sync:2" in started
+    allowed = set().union(*map(granted, of_role("SamplesRole")))
+    assert {"states:StartExecution", "states:DescribeExecution", "states:StopExecution"} <= allowed
+    assert {"events:PutTargets", "events:PutRule", "events:DescribeRule"} <= allowed
+
+
+def test_every_workflow_of_the_folder_is_a_sample():
+    """But share-data-pass, which is share-data without its services."""
+    files = {path.name.removesuffix(".asl.json") for path in (ROOT / "infra/workflows").glob("*.asl.json")}
+    assert files - {"share-data-pass"} == set(WORKFLOWS.values())
+
+
+def test_what_package_uploads_is_there():
+    for name, function in resources("AWS::Lambda::Function").items():
+        code = function["Code"]
+        if isinstance(code, str) and code.startswith("workflows/"):
+            folder, module = ROOT / "infra" / code, function["Handler"].partition(".")[0]
+            assert any((folder / f"{module}.{suffix}").is_file() for suffix in ("py", "mjs")), name
+
+
+def test_what_the_samples_functions_have_in_line_is_right():
+    """As src/samples/ has it in Rust."""
+
+    def handler(name: str):
+        scope: dict = {}
+        exec(resources("AWS::Lambda::Function")[name]["Code"]["ZipFile"], scope)
+        return scope["handler"]
+
+    assert handler("SignDocument")({"signer": "Alice", "documentId": "3"}, None) == {"result": "Alice signed 3"}
+    event = {"key1": "a", "key2": "b", "key3": "c"}
+    for count in range(5):
+        event["taskresult"] = handler("CountCalls")(event, None)
+        assert event["taskresult"] == {"count": count, "value1": "ThereIsNoSpoon"}
+    assert handler("CountCalls")(event, None) == {"value1": "a", "value2": "b", "count": 5}
 
 
 def test_only_the_operations_function_operates():
@@ -154,25 +250,108 @@ def test_only_the_operations_function_operates():
     assert operating == {"OperationsFunction"}
     policies = resources("AWS::IAM::ManagedPolicy")
     invoked = {name: str(policies[name]["PolicyDocument"]) for name in ("MayAsk", "MayOperate")}
-    assert "OperationsFunction" not in invoked["MayAsk"] and "OperationsFunction" in invoked["MayOperate"]
+    assert [name for name, document in invoked.items() if "OperationsFunction" in document] == ["MayOperate"]
+    # Nothing but its own policy lets anybody invoke it.
+    whole = str({name: it for name, it in template()["Resources"].items() if it["Type"] == "AWS::Lambda::Permission"})
+    assert "OperationsFunction" not in whole
 
 
 def test_each_role_has_what_it_is_for():
     roles = resources("AWS::IAM::Role")
-    attached = {name: it["ManagedPolicyArns"] for name, it in roles.items() if "ManagedPolicyArns" in it}
-    assert attached == {"ServiceRole": [{"Ref": "ServicePolicy"}], "DocumentSigningRole": [{"Ref": "MayAsk"}]}
+    attached = {name: [it["Ref"] for it in role["ManagedPolicyArns"]] for name, role in roles.items() if "ManagedPolicyArns" in role}
+    assert attached == {
+        "FunctionRole": ["ServicePolicy", "StateDataPolicy"], "OperationsFunctionRole": ["ServicePolicy", "StateDataPolicy"],
+        "ServiceRole": ["ServicePolicy", "StateDataPolicy"],
+        "SamplesRole": ["MayAsk"],
+    }
 
 
 def test_every_log_group_forgets():
     groups = resources("AWS::Logs::LogGroup")
-    assert len(groups) >= 4
+    assert len(groups) >= 6
     assert all(it["RetentionInDays"] == {"Ref": "LogRetentionDays"} for it in groups.values())
+    # And every function has one of them.
+    assert all("LogGroup" in it["LoggingConfig"] for it in resources("AWS::Lambda::Function").values())
 
 
 def test_what_is_kept_is_protected():
-    table = template()["Resources"]["Table"]
-    assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
-    properties = table["Properties"]
-    assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
-    assert properties["SSESpecification"]["SSEEnabled"] is True
-    assert properties["DeletionProtectionEnabled"] == {"Ref": "DeletionProtection"}
+    everything = template()["Resources"]
+    kept = {name for name, it in everything.items() if it.get("DeletionPolicy") == "Retain"}
+    assert kept == {"Table", "StateDataTable", "StateDataBucket", "MasterKey", "EvidenceKey", "MailIdentity"}
+    assert all(everything[name]["UpdateReplacePolicy"] == "Retain" for name in kept)
+    for name in ("Table", "StateDataTable"):
+        properties = everything[name]["Properties"]
+        assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+        assert properties["SSESpecification"]["SSEEnabled"] is True
+        assert properties["DeletionProtectionEnabled"] == {"Ref": "DeletionProtection"}
+
+
+def test_nothing_is_open_to_the_public():
+    for name, bucket in resources("AWS::S3::Bucket").items():
+        assert all(bucket["PublicAccessBlockConfiguration"].values()), name
+    for kind in ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy"):
+        for it in resources(kind).values():
+            (statement,) = it["PolicyDocument"]["Statement"]
+            assert statement["Effect"] == "Deny" and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert all(it.get("SqsManagedSseEnabled") for it in resources("AWS::SQS::Queue").values())
+
+
+def test_no_log_has_a_path():
+    """A signer's link is a secret. Routes stand for paths; nothing else of a request but its size and its end."""
+    (stage,) = resources("AWS::ApiGatewayV2::Stage").values()
+    logged = set(re.findall(r"\$context\.([\w.]+)", stage["AccessLogSettings"]["Format"]))
+    assert logged == {
+        "requestId", "requestTime", "routeKey", "status", "responseLength", "responseLatency", "integration.status"
+    }
+    assert json.loads(stage["AccessLogSettings"]["Format"])
+
+
+def test_no_mail_has_its_links_rewritten():
+    (events,) = resources("AWS::SES::ConfigurationSetEventDestination").values()
+    assert not {"OPEN", "CLICK"} & set(events["EventDestination"]["MatchingEventTypes"])
+    (mails,) = resources("AWS::SES::ConfigurationSet").values()
+    assert "TrackingOptions" not in mails
+
+
+def test_a_message_has_as_long_as_lambda_wants():
+    """Six times the function's timeout, says AWS's guide on queues as event sources."""
+    functions, queues = resources("AWS::Lambda::Function"), resources("AWS::SQS::Queue")
+    for name in ("Requests", "WakeQueue"):
+        assert queues[name]["VisibilityTimeout"] >= 6 * functions["Function"]["Timeout"]
+    mappings = resources("AWS::Lambda::EventSourceMapping").values()
+    assert len(mappings) == 2 and all(it["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for it in mappings)
+    # What somebody waits for at API Gateway, at the most 30 seconds, the function has the time to do.
+    (integration,) = resources("AWS::ApiGatewayV2::Integration").values()
+    assert integration["TimeoutInMillis"] == 30_000 < 1000 * functions["Function"]["Timeout"]
+
+
+def test_what_is_counted_as_parked_is_what_is_logged():
+    patterns = {it["FilterPattern"] for it in resources("AWS::Logs::MetricFilter").values()}
+    assert patterns == {'"callback parked"'}
+    assert re.search(r'tracing::error!\([^;]*"callback parked', (ROOT / "src/flow/call_back.rs").read_text())
+
+
+def test_there_is_something_to_do_for_every_alarm():
+    table = (ROOT / "docs/OPERATIONS.md").read_text().partition("## Alarms")[2].partition("\n## ")[0]
+    told = re.findall(r"(?m)^\| `([\w-]+)` \|", table)
+    alarms = {it["AlarmName"]["Fn::Sub"].removeprefix("${Name}-") for it in resources("AWS::CloudWatch::Alarm").values()}
+    assert sorted(told) == sorted(alarms)
+
+
+def test_every_parameter_has_its_place_and_its_words():
+    whole = template()
+    groups = whole["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    placed = [name for group in groups for name in group["Parameters"]]
+    assert sorted(placed) == sorted(whole["Parameters"])
+    assert all(it["Description"].endswith(".") for it in whole["Parameters"].values())
+    assert [name for name, it in whole["Parameters"].items() if "Default" not in it] == ["Organisation", "MailFrom"]
+
+
+def test_the_task_knows_what_the_functions_know():
+    """But how it listens, and that it takes from the queue by itself."""
+    functions = resources("AWS::Lambda::Function")["Function"]["Environment"]["Variables"]
+    (container,) = resources("AWS::ECS::TaskDefinition")["Task"]["ContainerDefinitions"]
+    listed = [it["Fn::If"][1] if "Fn::If" in it else it for it in container["Environment"]]
+    assert {it["Name"] for it in listed} ^ set(functions) == {
+        "COUNTERSIGN_LISTEN", "COUNTERSIGN_INTAKE_QUEUES", "COUNTERSIGN_WAKE_QUEUE"
+    }

@@ -20,7 +20,7 @@ LAPTOP = [
 ]
 WAYS = ["Ask by a queue, or by an activity"]
 RECIPES = ["Recipes"]
-ACCOUNT = ["On your AWS account"]
+ACCOUNT = ["In your own account"]
 OPERATORS = ["Without Lambda", "Look after it"]
 
 

@@ -1,6 +1,7 @@
 //! What SES tells about mails: a bounce is looked at by somebody, whatever the order in which things come.
 
 use super::harness::{Fault, Harness, ask_bob};
+use super::sns::{SNS, TOPIC};
 use aws_sdk_sesv2::types::{EventBridgeDestination, EventDestinationDefinition, EventType};
 use countersign::domain::approval::Approval;
 use countersign::domain::explain::{attention, explain};
@@ -17,8 +18,6 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-
-pub(crate) const TOPIC: &str = "arn:aws:sns:eu-central-1:123456789012:mails";
 
 /// The message id of the signer's newest mail.
 fn message_of(signer: &SignerRecord) -> String {
@@ -234,6 +233,66 @@ async fn an_event_made_up_by_somebody_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_sns_signs_counts_by_every_way_in() {
+    let harness = Harness::start().await;
+    let approval = asked(&harness).await;
+    let message = message_of(&approval.signers[0]);
+    let wrapped = |kind: &str| {
+        let inside = event(&approval, 0, kind, &message).to_string();
+        SNS.message(
+            "Notification",
+            &json!({"Message": inside, "Subject": "Amazon SES Email Event Notification"}),
+        )
+    };
+    assert_eq!(take(&harness.flow, &wrapped("Bounce")).await, Ok(Taken::Noted));
+    let record = json!({"EventSource": "aws:sns", "Sns": wrapped("Complaint")});
+    assert_eq!(take(&harness.flow, &record).await, Ok(Taken::Noted));
+    assert_eq!(take(&harness.flow, &record).await, Ok(Taken::Known), "again");
+
+    let router = countersign::web::router::router(Arc::clone(&harness.flow));
+    let post = async |message: &Value| {
+        let request = http::Request::post("/hooks/sns").header("content-type", "text/plain; charset=UTF-8");
+        let request = request
+            .body(axum::body::Body::from(message.to_string()))
+            .expect("a request");
+        let answer = tower::ServiceExt::oneshot(router.clone(), request).await;
+        answer.expect("an answer").status().as_u16()
+    };
+    assert_eq!(post(&wrapped("Delivery")).await, 200);
+    assert_eq!(harness.only_approval().await.mail_notes.len(), 3);
+    let confirmation = |url: &str| {
+        SNS.message(
+            "SubscriptionConfirmation",
+            &json!({"Token": "t", "SubscribeURL": url}),
+        )
+    };
+    let at_sns = "https://sns.eu-central-1.amazonaws.com/?Action=ConfirmSubscription&Token=t";
+    assert_eq!(post(&confirmation(at_sns)).await, 200);
+    assert_eq!(
+        post(&confirmation(
+            "https://evil.example/?Action=ConfirmSubscription&Token=t"
+        ))
+        .await,
+        400
+    );
+    let mut changed = wrapped("Bounce");
+    changed["MessageId"] = json!("another");
+    let elsewhere = "https://sns.eu-central-1.amazonaws.com/SimpleNotificationService-fedcba9876543210.pem";
+    let unknown = SNS.message("Notification", &json!({"SigningCertURL": elsewhere}));
+    for (message, status) in [
+        (&changed, 400),
+        (&unknown, 503),
+        (&json!({}), 400),
+        (&Value::Null, 400),
+    ] {
+        assert_eq!(post(message).await, status, "{message}");
+    }
+    let validated = json!({"Message": "Successfully validated SNS topic for Amazon SES event publishing."});
+    assert_eq!(post(&SNS.message("Notification", &validated)).await, 200);
+    harness.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_first_mail_that_cannot_be_sent_is_looked_at_by_somebody() {
     for (code, word) in [
         ("MessageRejected", "was refused"),
@@ -265,20 +324,20 @@ async fn a_first_mail_that_cannot_be_sent_is_looked_at_by_somebody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mail_that_is_tried_in_vain_for_an_hour_is_looked_at_by_somebody() {
+async fn a_mail_that_is_tried_in_vain_again_and_again_is_looked_at_by_somebody() {
     let harness = Harness::start().await;
     harness
         .faults
         .next("SendEmail", 100, Fault::Refused(500, "InternalServiceError"));
     harness.start_workflow(&ask_bob()).await;
-    harness.pass(SignedDuration::from_mins(10)).await;
+    harness.pass(SignedDuration::from_mins(5)).await;
     assert!(listed(&harness).await.is_empty(), "it may mend itself");
     harness.pass(SignedDuration::from_hours(2)).await;
     assert_eq!(listed(&harness).await.len(), 1);
     harness.pass(SignedDuration::from_hours(24)).await;
     assert_eq!(in_index(&harness).await, 1, "said once");
     harness.faults.clear();
-    harness.pass(SignedDuration::from_hours(7)).await;
+    harness.pass(SignedDuration::from_hours(8)).await;
     assert_eq!((listed(&harness).await.len(), in_index(&harness).await), (0, 0));
     assert_eq!(harness.aws.mails().len(), 1);
     harness

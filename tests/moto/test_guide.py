@@ -1,66 +1,89 @@
-"""The guide's way to an AWS account, with moto as the account. moto can't mail once there is a function, so mails go to
-the demo's SES; and it runs no function, so this test does what Lambda would."""
+"""The guide's way to one's own account, as it stands there: CloudFormation and what it makes are moto's, the functions and
+the workflow run (account.py), Bob gets the mail and signs behind the stack's address."""
 
-import importlib.util
 import json
-import re
 from pathlib import Path
 
-from demo import BINARY, BOB, fetch, link_in, wait_until
-from guide import ROOT, Reader
-from serve import free_port
+from account import Account, keys_by_reference
+from demo import answer, link_in, wait_until
+from guide import Reader, chapters
+from stack import TOOLS, Stack, make_package
 from waiting import run_machines
 
-# Where tests/run puts the AWS CLI.
-TOOLS = [Path(BINARY).parents[1] / "venv/bin"]
-PUBLIC = "https://sign.example.com"
+CHAPTER = "In your own account"
+# In the embedded AWS the function `countersign` is its own service: so the stack's has another name here.
+INSTEAD = {
+    "--stack-name countersign": "--stack-name approvals", "'Organisation=Example Ltd'": "'Organisation=Example Ltd' Name=approvals",
+    "countersign-operations": "approvals-operations",
+    # tests/run has a stage of its own for it.
+    "infra/package\n": "[ -e target/lambda/countersign-x86_64.zip ]\n",
+}
 
 
-def test_on_an_account(aws, client, demo, tmp_path, monkeypatch):
-    port = str(free_port())
+@keys_by_reference
+def test_in_your_own_account(aws, client, tmp_path):
     variables = {
-        "AWS_ENDPOINT_URL": aws, "AWS_ENDPOINT_URL_SESV2": demo.aws, "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any",
+        "AWS_ENDPOINT_URL": aws, "AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any",
     }
+    run_machines(aws, False)
+    folder = tmp_path / "reader"
+    folder.mkdir()
+    make_package(folder)
+    accounts = []
 
-    def invoked(reader):
-        (machine,) = [it["stateMachineArn"] for it in client("stepfunctions").list_state_machines()["stateMachines"]]
-        described = client("stepfunctions").describe_state_machine(stateMachineArn=machine)
-        bob = json.loads(described["definition"])["States"]["Signatures"]["Branches"][1]["States"]["Bob"]
-        function = client("lambda").get_function(FunctionName=bob["Parameters"]["FunctionName"])
-        set_there = function["Configuration"]["Environment"]["Variables"]
-        assert set_there["PUBLIC_URL"] == PUBLIC
-        for name, text in (variables | set_there | {"PUBLIC_URL": f"http://127.0.0.1:{port}"}).items():
-            monkeypatch.setenv(name, text)
-        spec = importlib.util.spec_from_file_location("over_http", ROOT / "infra/functions/over_http.py")
-        code = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(code)
-        # The payload as the state makes it.
-        payload = dict(bob["Parameters"]["Payload"])
-        given = {"stepFunctionToken": "a-token", "documentId": "3", "execution": {"name": "any"}}
-        made = {name.removesuffix(".$"): text for name, text in payload.items()} | given
-        made["documents"] = [{"name": "document-3.txt", "text": "Document 3"}]
-        assert code.handler(made, None)["status"] == "pending"
-        mail = wait_until(
-            "Bob has a mail with the service's address",
-            lambda: next((mail for mail in demo.mails(BOB) if f"{PUBLIC}/s/" in mail["text"]), None),
-        )
-        assert "document 3" in mail["subject"] and mail["from"].endswith("<approvals@example.com>")
-        here = link_in(mail).replace(PUBLIC, f"http://127.0.0.1:{port}")
-        assert "Your answer" in fetch(here).text
+    def has_functions(reader):
+        stack = Stack.made(aws, client, "approvals")
+        (tmp_path / "account").mkdir()
+        account = Account(stack, aws, tmp_path / "account")
+        accounts.append(account)
+        account.__enter__()
+        # What workflows, functions and mails are asked about.
+        for service in ("SFN", "LAMBDA"):
+            reader.set(f"AWS_ENDPOINT_URL_{service}", account.recorder.url)
 
-    def is_ready():
-        try:
-            return fetch(f"http://127.0.0.1:{port}/readyz").status == 200
-        except OSError:
-            return False
+    def mail_about(thing: str) -> dict:
+        return wait_until(f"a mail about {thing}", lambda: next((it for it in accounts[0].local.mails() if thing in it["subject"]), None))
+
+    def ended(reader):
+        assert accounts[0].local.ended(reader.variable("execution"))["status"] == "SUCCEEDED"
+
+    def approves(reader):
+        mail = mail_about("release 1.4")
+        assert mail["from"].endswith("approvals@example.com")
+        assert answer(accounts[0].front.reach(link_in(mail)), "approve").status == 200
+        ended(reader)
+
+    def status_and_answer(reader):
+        status, _, reader.printed = reader.printed.partition("\t")
+        assert status == "SUCCEEDED"
+        return "answers"
 
     others = {
-        "moto: knows the sample": lambda _: run_machines(aws, False),
-        "the function is invoked for Bob and document 3": invoked,
+        "the account has its functions": has_functions,
+        "Bob: approve release 1.4 in the account": approves,
+        "answers, and the status": status_and_answer,
+        "Bob: has a mail about release 1.7 in the account": lambda _: mail_about("release 1.7") and None,
     }
-    with Reader(tmp_path, others, {"8080": port}, TOOLS, is_ready, **variables) as reader:
-        reader.put_on_path()
-        reader.follow("On your AWS account")
-    assert re.search(r"csk_[\w-]{43}", (tmp_path / "workflows.key").read_text())
-    assert "csk_" not in (tmp_path / "countersign.toml").read_text()
+    try:
+        with Reader(folder, others, INSTEAD, [TOOLS], **variables) as reader:
+            reader.put_on_path()
+            saved_before(folder)
+            reader.follow(CHAPTER)
+    finally:
+        for account in accounts:
+            account.__exit__()
+    # What the guide says of the end.
+    tables = client("dynamodb").list_tables()["TableNames"]
+    assert {"approvals", "approvals-state-data"} <= set(tables)
+    assert client("lambda").list_functions()["Functions"] == []
+
+
+def saved_before(folder: Path):
+    """What the reader has from the chapters before: the workflow, which here invokes the stack's function, and an answer."""
+    for heading in ("Your own workflow on your laptop", "Complete it from a program"):
+        for step in chapters()[heading]:
+            if step.file:
+                (folder / step.file).parent.mkdir(exist_ok=True)
+                text = step.text.replace('"FunctionName": "countersign"', '"FunctionName": "approvals"')
+                (folder / step.file).write_text(text)
+    assert json.loads((folder / "workflows/release.asl.json").read_text())["StartAt"] == "Ask Bob"

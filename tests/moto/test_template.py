@@ -1,72 +1,216 @@
-"""infra/template.yaml: cfn-lint has nothing to say, moto's CloudFormation makes it, and `serve` works on its table."""
+"""infra/template.yaml: cfn-lint has nothing to say, moto's CloudFormation makes, changes and deletes it, what moto lacks
+(tests/moto/server.py) is as CloudFormation's schemas want it, and `serve` works on its table."""
 
-import importlib.util
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+from jsonschema import Draft7Validator
 
-from demo import answer
-from serve import Serve, new_key
-from template import ROOT, TEMPLATE
-from waiting import ask, ended, run_machines
+from demo import BOB, answer, link_in, wait_until
+from iam import REGION
+from serve import Serve
+from stack import Stack, package
+from template import TEMPLATE
+from waiting import ended, run_machines
 
-PARAMETERS = {"MailFrom": "countersign@example.com"}
-
-
-def make_stack(client, name: str, **parameters: str) -> dict[str, str]:
-    """Makes the stack; gives its outputs."""
-    cloudformation = client("cloudformation")
-    cloudformation.create_stack(
-        StackName=name,
-        TemplateBody=TEMPLATE.read_text(),
-        Parameters=[{"ParameterKey": key, "ParameterValue": text} for key, text in (PARAMETERS | parameters).items()],
-        Capabilities=["CAPABILITY_IAM"],
-    )
-    (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
-    assert stack["StackStatus"] == "CREATE_COMPLETE", stack
-    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+PEOPLE = '[{"name": "Bob", "email": "bob@example.com"}]'
+DOMAIN = {"Domain": "sign.example.com", "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/c"}
+EVERYTHING = DOMAIN | {
+    "Samples": "yes", "People": PEOPLE, "AlarmMail": "ops@example.com", "MailDomain": "example.com", "MailVdm": "yes",
+    "StartableStateMachines": "orders-*", "StoppableStateMachines": "orders-*", "DurableFunctions": "legal-*",
+    "ConfigParameter": "/countersign/config", "KeyArn": "arn:aws:kms:us-east-1:123456789012:key/k",
+}
+CONTAINERS = {
+    "Service": "container", "PublicUrl": "https://sign.example.com", "Image": "example.com/countersign:1",
+    "Activities": "legal-*", "StartableStateMachines": "orders-*", "StoppableStateMachines": "orders-*",
+}
 
 
 @pytest.fixture(scope="module")
-def serve(aws, client, tmp_path_factory):
-    """`serve` on the table that the template makes."""
-    made = make_stack(client, "alone", Name="made-by-template", StartableStateMachines="orders-*")
-    assert "StartPolicyArn" in made
-    with Serve(tmp_path_factory.mktemp("serve"), aws, made["TableName"]) as running:
+def packaged(aws, client, tmp_path_factory):
+    client("s3").create_bucket(Bucket="code")
+    return package(aws, tmp_path_factory.mktemp("checkout"))
+
+
+@pytest.fixture(scope="module")
+def plain(aws, client, packaged):
+    return Stack(aws, client, packaged, "plain")
+
+
+@pytest.fixture(scope="module")
+def whole(aws, client, packaged):
+    zone = client("route53").create_hosted_zone(Name="example.com", CallerReference="any")["HostedZone"]["Id"]
+    return Stack(aws, client, packaged, "whole", HostedZoneId=zone.rpartition("/")[2], **EVERYTHING)
+
+
+@pytest.fixture(scope="module")
+def contained(aws, client, packaged):
+    return Stack(aws, client, packaged, "contained", **CONTAINERS)
+
+
+def lint(path: Path, *ignored: str) -> str:
+    # With its informational rules. I3042: two definitions, which are the files' word for word, name AWS's common partition.
+    command = [Path(sys.executable).with_name("cfn-lint"), "--include-checks", "I", "--ignore-checks", "I3042", *ignored]
+    done = subprocess.run([*command, "--format", "parseable", "--", path], capture_output=True, text=True)
+    return done.stdout + done.stderr
+
+
+def test_cfn_lint_has_nothing_to_say(packaged):
+    # But that `package` has to see to paths, aliases and merges.
+    assert lint(TEMPLATE, "W1100", "W1101", "W3002") == ""
+    assert lint(packaged) == ""
+
+
+def test_package_leaves_no_path_behind(packaged):
+    assert not re.search(r"target/lambda|workflows/", packaged.read_text())
+    assert len(packaged.read_bytes()) < 1_000_000, "more than CloudFormation takes from S3"
+
+
+def fitting(schema: dict, root: dict, given):
+    """As CloudFormation takes it: text for numbers and truth values, which moto leaves as it is."""
+    while "$ref" in schema:
+        schema = root["definitions"][schema["$ref"].rpartition("/")[2]]
+    kinds = schema.get("type", [])
+    if isinstance(given, str) and "boolean" in kinds and given in ("true", "false"):
+        return given == "true"
+    if isinstance(given, str) and ("number" in kinds or "integer" in kinds) and "string" not in kinds:
+        return json.loads(given)
+    if isinstance(given, dict):
+        known = schema.get("properties", {})
+        return {name: fitting(known.get(name, {}), root, it) for name, it in given.items()}
+    if isinstance(given, list):
+        return [fitting(schema.get("items", {}), root, it) for it in given]
+    return given
+
+
+def test_what_moto_lacks_is_as_the_schemas_want_it(plain, whole, contained, left_out):
+    made = [it for it in left_out() if it["what"] == "made"]
+    assert len({it["type"] for it in made}) >= 15
+    for it in made:
+        schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, it["type"]).schema
+        problems = list(Draft7Validator(schema).iter_errors(fitting(schema, schema, it["properties"])))
+        assert not problems, f"{it['type']}: {[problem.message for problem in problems]} in {it['properties']}"
+
+
+def test_every_placeholder_of_a_sample_is_filled_in(aws, whole, client, packaged):
+    run_machines(aws, False)
+    machines = {it["name"]: it["stateMachineArn"] for it in client("stepfunctions").list_state_machines()["stateMachines"]}
+    resources = yaml.safe_load(packaged.read_text())["Resources"]
+    for logical, physical in whole.resources.items():
+        if resources.get(logical, {}).get("Type") != "AWS::StepFunctions::StateMachine":
+            continue
+        properties = resources[logical]["Properties"]
+        if "DefinitionString" in properties:
+            arn = machines[physical.rpartition(":")[2]]
+            text = client("stepfunctions").describe_state_machine(stateMachineArn=arn)["definition"]
+        else:
+            # moto doesn't fetch these.
+            place, given = properties["DefinitionS3Location"], properties["DefinitionSubstitutions"]
+            text = client("s3").get_object(Bucket=place["Bucket"], Key=place["Key"])["Body"].read().decode()
+            json.loads(text)  # CloudFormation reads it before it fills it in
+            assert set(re.findall(r"\$\{(\w+)\}", text)) == set(given), logical
+            text = re.sub(r"\$\{\w+\}", "arn", text)
+        assert "${" not in text and json.loads(text)["StartAt"], logical
+
+
+def test_nothing_moves_when_it_is_deployed_again(whole, client, left_out):
+    before, noted = whole.resources, len(left_out())
+    zone = client("route53").list_hosted_zones()["HostedZones"][0]["Id"].rpartition("/")[2]
+    whole.deploy(HostedZoneId=zone, **EVERYTHING)
+    assert whole.resources == before
+    assert {it["what"] for it in left_out()[noted:]} <= {"changed"}
+
+
+def test_a_change_reaches_the_functions(aws, client, packaged):
+    stack = Stack(aws, client, packaged, "changing", Samples="yes", People=PEOPLE)
+    before = stack.variables()
+    stack.deploy(Organisation="Another Ltd")
+    assert stack.variables() == before | {"COUNTERSIGN_ORGANISATION": "Another Ltd"}
+    # What was given at first stays.
+    assert "DocumentSigningArn" in stack.outputs
+
+
+def test_what_is_kept_outlives_the_stack(aws, client, packaged):
+    stack = Stack(aws, client, packaged, "leaving", Samples="yes", People=PEOPLE)
+    names = stack.resources
+    key = client("secretsmanager").get_secret_value(SecretId=names["MasterKey"])["SecretString"]
+    stack.delete()
+    tables = client("dynamodb").list_tables()["TableNames"]
+    assert {"leaving", "leaving-state-data"} <= set(tables)
+    assert client("secretsmanager").get_secret_value(SecretId=names["MasterKey"])["SecretString"] == key
+    assert client("secretsmanager").get_secret_value(SecretId=names["EvidenceKey"])["SecretString"] != key
+    assert names["StateDataBucket"] in [it["Name"] for it in client("s3").list_buckets()["Buckets"]]
+    gone = client("lambda").list_functions()["Functions"]
+    assert not [it for it in gone if it["FunctionName"].startswith("leaving")]
+    assert not [url for url in client("sqs").list_queues().get("QueueUrls", []) if "/leaving" in url]
+
+
+def test_a_generated_key_is_32_bytes_in_hexadecimal(plain, client):
+    for name in ("MasterKey", "EvidenceKey"):
+        text = client("secretsmanager").get_secret_value(SecretId=plain.resources[name])["SecretString"]
+        assert re.fullmatch(r"[0-9a-f]{64}", text)
+
+
+def test_links_have_the_address_that_is_asked_for(plain, whole, contained):
+    own = plain.variables()["COUNTERSIGN_PUBLIC_URL"]
+    assert own == plain.outputs["PublicUrl"] and own.endswith(".execute-api.us-east-1.amazonaws.com")
+    # With a signer's path, in the region with the longest name, a link has less than 120 characters.
+    longest = own.replace("us-east-1", "ap-southeast-1")
+    assert len(f"{longest}/s/") + 47 < 120
+    for stack in (whole, contained):
+        assert stack.variables()["COUNTERSIGN_PUBLIC_URL"] == stack.outputs["PublicUrl"] == "https://sign.example.com"
+
+
+def test_both_functions_know_the_same(whole):
+    asks, operates = whole.variables(), whole.variables("OperationsFunction")
+    assert operates == asks | {"COUNTERSIGN_OPERATIONS": "on"}
+    assert asks["COUNTERSIGN_CONFIG"] == "ssm:/countersign/config"
+
+
+def test_without_an_address_alarms_tell_nobody(plain, whole, left_out):
+    alarms = {it["name"]: it["properties"] for it in left_out() if it["type"] == "AWS::CloudWatch::Alarm"}
+    assert alarms["plain-parked"]["AlarmActions"] == []
+    assert alarms["whole-parked"]["AlarmActions"] == [f"arn:aws:sns:{REGION}:123456789012:whole-alarms"]
+
+
+def test_a_lambda_deployment_has_no_container_and_the_other_way_round(plain, contained):
+    here, there = plain.resources, contained.resources
+    only_here = {"Http", "HttpStage", "Tick", "WakeQueue", "RequestsToFunction", "WakesToFunction"}
+    only_there = {"ServiceRole", "Task", "TaskExecutionRole", "ServiceLogs"}
+    made = lambda resources: {name for name, physical in resources.items() if physical}  # noqa: E731
+    assert only_here <= made(here) and not only_here & made(there)
+    assert only_there <= made(there) and not only_there & made(here)
+
+
+@pytest.fixture(scope="module")
+def serve(aws, contained, demo, tmp_path_factory):
+    """`serve` on the table that the template makes. Mails go to the demo: moto can't show its own once it has a function."""
+    folder = tmp_path_factory.mktemp("serve")
+    with Serve(folder, aws, contained.outputs["TableName"], AWS_ENDPOINT_URL_SESV2=demo.aws) as running:
         yield running
 
 
-def test_cfn_lint_has_nothing_to_say():
-    # With its informational rules too, but for I3042: the sample's definition, which is the file's word for word, names
-    # AWS's common partition.
-    command = ["cfn-lint", "--include-checks", "I", "--ignore-checks", "I3042", "--format", "parseable", "--", TEMPLATE]
-    command[0] = Path(sys.executable).with_name("cfn-lint")
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
-
-
-def test_an_approval_goes_through_on_the_table_that_the_template_makes(serve, aws, client, start):
+def test_an_approval_goes_through_on_the_table_that_the_template_makes(serve, client, demo, start):
     execution, token = start(300)
-    request, link = ask(serve, aws, execution, token, "Approve release one")
-    assert [listed["requestId"] for listed in listing(serve)] == [request]
-    assert answer(link, "approve").status == 200
+    asked = {"taskToken": token, "title": "Approve release one", "signers": [{"name": "Bob", "email": BOB}], "execution": {"arn": execution}}
+    request = json.loads(serve.open(asked).text)["requestId"]
+    mail = wait_until("Bob has a mail", lambda: next((it for it in demo.mails() if f"{serve.url}/s/" in it["text"]), None))
+    assert answer(link_in(mail), "approve").status == 200
     described = ended(client, execution)
     assert described["status"] == "SUCCEEDED"
     output = json.loads(described["output"])
     assert (output["requestId"], output["approved"]) == (request, True)
-    assert listing(serve) == []
     assert serve.show(request)["callback"]["state"] == "delivered"
 
 
-def listing(serve) -> list[dict]:
-    return json.loads(serve.run("pending", "--json").stdout)["requests"]
-
-
-def test_its_table_is_the_one_that_the_program_makes(serve, client, demo):
-    ours = client("dynamodb").describe_table(TableName="made-by-template")["Table"]
+def test_its_table_is_the_one_that_the_program_makes(plain, client, demo):
+    ours = client("dynamodb").describe_table(TableName="plain")["Table"]
     theirs = demo.client("dynamodb").describe_table(TableName="countersign")["Table"]
 
     def shape(table: dict) -> tuple:
@@ -80,117 +224,3 @@ def test_its_table_is_the_one_that_the_program_makes(serve, client, demo):
     assert shape(ours) == shape(theirs)
     # moto passes a parameter on as text.
     assert str(ours["DeletionProtectionEnabled"]).lower() == "true"
-
-
-@pytest.fixture(scope="module")
-def functions(serve, client):
-    """infra/functions/over_http.py as Lambda would load it, once for each function; its keys in Secrets Manager."""
-    secrets = client("secretsmanager")
-    loaded = {}
-    for name, key in [("countersign", serve.key), ("countersign-operations", serve.key)]:
-        secrets.create_secret(Name=name, SecretString=key)
-        spec = importlib.util.spec_from_file_location(name.replace("-", "_"), ROOT / "infra/functions/over_http.py")
-        loaded[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(loaded[name])
-    return loaded
-
-
-@pytest.fixture
-def invoke(functions, serve, aws, monkeypatch):
-    def invoke(name: str, event, url: str = serve.url):
-        monkeypatch.setenv("AWS_ENDPOINT_URL", aws)
-        monkeypatch.setenv("AWS_REGION", "us-east-1")
-        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
-        monkeypatch.setenv("PUBLIC_URL", url)
-        monkeypatch.setenv("API_KEY_SECRET", name)
-        monkeypatch.setenv("COUNTERSIGN_OPERATIONS", "on" if name == "countersign-operations" else "")
-        return functions[name].handler(event, None)
-
-    return invoke
-
-
-def request_of(token: str, **more) -> dict:
-    return {"taskToken": token, "title": "Approve it", "signers": [{"name": "Bob", "email": "bob@example.com"}]} | more
-
-
-def refused(invoke, *arguments, **more) -> tuple[str, str]:
-    """The error as Lambda reports it: the class's name, and the text."""
-    with pytest.raises(Exception) as raised:
-        invoke(*arguments, **more)
-    return raised.type.__name__, str(raised.value)
-
-
-def test_the_function_asks_once_however_often_it_is_invoked(invoke, serve, start):
-    _, token = start(300)
-    opened = invoke("countersign", request_of(token))
-    assert opened["status"] == "pending"
-    assert invoke("countersign", request_of(token, action="open")) == opened
-    assert serve.show(opened["requestId"])["title"] == "Approve it"
-
-
-def test_the_function_says_what_is_wrong_by_the_names_that_retry_and_catch_see(invoke):
-    name, said = refused(invoke, "countersign", request_of("t", signers=[]))
-    assert (name, "signers: must name at least one person" in said) == ("Approval.InvalidRequest", True), said
-    assert refused(invoke, "countersign", ["not an object"])[0] == "Approval.InvalidRequest"
-    name, said = refused(invoke, "countersign", request_of("t"), url="http://127.0.0.1:1")
-    assert (name, "can't be reached" in said) == ("Approval.Unavailable", True), said
-
-
-def test_a_key_that_was_changed_is_read_anew(invoke, functions):
-    functions["countersign"].known_key = new_key("requests:write")[0]
-    name, said = refused(invoke, "countersign", request_of("other"))
-    assert (name, "401" in said) == ("Approval.Unavailable", True), said
-    assert invoke("countersign", request_of("other"))["status"] == "pending"
-
-
-def test_asking_is_not_answering(invoke, start):
-    _, token = start(300)
-    opened = invoke("countersign", request_of(token))
-    for action in ("complete", "cancel"):
-        name, said = refused(invoke, "countersign", {"action": action, "requestId": opened["requestId"]})
-        assert (name, "not allowed here" in said) == ("Approval.InvalidRequest", True), said
-
-
-def test_the_operations_function_completes_and_withdraws(invoke, client, start):
-    execution, token = start(300)
-    opened = invoke("countersign", request_of(token, externalId="contract-7"))
-    done = invoke("countersign-operations", {"action": "complete", "documentId": "contract-7", "comment": "By telephone."})
-    assert done == {"requestId": opened["requestId"], "status": "approved", "callback": "delivered"}
-    assert ended(client, execution)["status"] == "SUCCEEDED"
-    again = {"action": "cancel", "requestId": opened["requestId"]}
-    assert refused(invoke, "countersign-operations", again) == ("Approval.InvalidRequest", f"{opened['requestId']} is approved already")
-
-
-def test_a_document_must_name_one_pending_request(invoke):
-    assert refused(invoke, "countersign-operations", {"action": "complete", "documentId": 8})[1] == "no pending request matches"
-    opened = [invoke("countersign", request_of(f"twice-{n}", externalId="8"))["requestId"] for n in range(2)]
-    name, said = refused(invoke, "countersign-operations", {"action": "complete", "documentId": 8})
-    assert name == "Approval.InvalidRequest" and all(request in said for request in opened), said
-    both = {"action": "complete", "documentId": 8, "requestId": opened[0]}
-    assert "one of them" in refused(invoke, "countersign-operations", both)[1]
-    assert "one of them" in refused(invoke, "countersign-operations", {"action": "complete"})[1]
-    for request in opened:
-        invoke("countersign-operations", {"action": "cancel", "requestId": request, "reason": "Asked twice."})
-
-
-def test_with_an_address_and_keys_there_are_functions_and_the_sample(aws, client):
-    """The last one: moto's SES is of no use once there is a function."""
-    secrets = [client("secretsmanager").create_secret(Name=name, SecretString="x")["ARN"] for name in ("ask", "operate")]
-    made = make_stack(
-        client, "whole", Name="whole", PublicUrl="https://sign.example.com", ApiKeySecretArn=secrets[0], OperationsKeySecretArn=secrets[1]
-    )
-    names = [it["FunctionName"] for it in client("lambda").list_functions()["Functions"]]
-    assert sorted(names) == ["whole", "whole-operations", "whole-sign-document"]
-    run_machines(aws, False)
-    machine = client("stepfunctions").describe_state_machine(stateMachineArn=made["DocumentSigningArn"])
-    # Every placeholder was filled in, and what came out is a machine.
-    definition = json.loads(machine["definition"])
-    assert definition["TimeoutSeconds"] == 259200
-    bob = definition["States"]["Signatures"]["Branches"][1]["States"]["Bob"]
-    assert bob["Parameters"]["FunctionName"] == made["CountersignFunctionArn"]
-    # Inline policies are made; that managed ones are attached, moto doesn't show.
-    role = machine["roleArn"].rpartition("/")[2]
-    run = client("iam").get_role_policy(RoleName=role, PolicyName="run")["PolicyDocument"]
-    assert ":function:whole-sign-document" in str(run)

@@ -1,0 +1,198 @@
+"""The stack's functions, as CloudFormation made them, with the program in them (account.py): workflows ask by invoking and by
+messages; Bob answers on the page behind API Gateway; what falls due comes by the wake queue and the tick; the operations
+function completes; programs use the API. At the end, what all that asked of AWS is held to the policies."""
+
+import itertools
+import json
+import subprocess
+
+import pytest
+
+from account import Account, keys_by_reference
+from demo import BINARY, BOB, PATIENCE, answer, fetch, link_in, wait_until
+from iam import Call, allowing, arn, granted
+from serve import SCOPES, environment
+from stack import Stack, package
+from template import ROOT
+
+pytestmark = keys_by_reference
+numbers = itertools.count(1)
+# Asked for by AWS itself, with a role of ours, where no test can see it.
+BY_AWS = {"logs:CreateLogStream", "logs:PutLogEvents"}
+
+
+@pytest.fixture(scope="module")
+def api_key() -> tuple[str, str]:
+    """A key, and what the template's ApiKeys takes for it."""
+    options = [option for scope in SCOPES for option in ("--scope", scope)]
+    made = subprocess.run([BINARY, "keys", "new", *options], capture_output=True, text=True, check=True, env=environment()).stdout
+    lines = made.splitlines()
+    return next(line for line in lines if line.startswith("csk_")), next(line for line in lines if line.startswith("[{"))
+
+
+@pytest.fixture(scope="module")
+def account(aws, client, api_key, tmp_path_factory):
+    client("s3").create_bucket(Bucket="code")
+    packaged = package(aws, tmp_path_factory.mktemp("checkout"))
+    stack = Stack(aws, client, packaged, "approvals", ApiKeys=api_key[1], StartableStateMachines="orders-*")
+    with Account(stack, aws, tmp_path_factory.mktemp("account")) as account:
+        yield account
+
+
+def request_of(title: str, **more) -> dict:
+    return {
+        "taskToken.$": "$$.Task.Token", "title": title, "signers": [{"name": "Bob", "email": BOB}],
+        "execution": {"arn.$": "$$.Execution.Id", "stateName.$": "$$.State.Name"},
+    } | more
+
+
+def run(account, state: dict) -> str:
+    """Starts a machine of one state; gives the execution."""
+    sfn = account.client("stepfunctions")
+    definition = {"StartAt": "Ask", "States": {"Ask": {"Type": "Task", "TimeoutSeconds": 300, "End": True} | state}}
+    role = "arn:aws:iam::123456789012:role/any"
+    machine = sfn.create_state_machine(name=f"orders-{next(numbers)}", definition=json.dumps(definition), roleArn=role)
+    return sfn.start_execution(stateMachineArn=machine["stateMachineArn"])["executionArn"]
+
+
+def by_invoke(account, asked: dict) -> dict:
+    parameters = {"FunctionName": account.functions["Function"], "Payload": asked}
+    return {"Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken", "Parameters": parameters}
+
+
+def by_message(account, asked: dict) -> dict:
+    parameters = {"QueueUrl": account.queue("requests"), "MessageBody": asked}
+    return {"Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken", "Parameters": parameters}
+
+
+def link_about(account, thing: str) -> str:
+    mail = wait_until(f"a mail about {thing}", lambda: next((it for it in account.local.mails() if thing in it["subject"]), None))
+    return account.front.reach(link_in(mail))
+
+
+@pytest.mark.parametrize("way", [by_invoke, by_message])
+def test_a_workflow_asks_and_goes_on(account, way):
+    thing = f"release {way.__name__}"
+    execution = run(account, way(account, request_of(f"Approve {thing}")))
+    assert answer(link_about(account, thing), "approve").status == 200
+    ended = account.local.ended(execution)
+    assert ended["status"] == "SUCCEEDED" and json.loads(ended["output"])["approved"] is True
+
+
+@pytest.mark.parametrize("way", [by_invoke, by_message])
+def test_a_rejection_is_an_error_of_its_own(account, way):
+    thing = f"contract {way.__name__}"
+    execution = run(account, way(account, request_of(f"Approve {thing}")))
+    assert answer(link_about(account, thing), "reject", "Not yet.").status == 200
+    assert account.local.ended(execution)["error"] == "Approval.Rejected"
+
+
+def test_nobody_answers_and_the_workflow_hears_of_it(account):
+    """By the wake that was sent along; else a tick finds it."""
+    execution = run(account, by_invoke(account, request_of("Approve case late", timeoutSeconds=2)))
+    assert account.local.ended(execution)["error"] == "Approval.Expired"
+    account.tick()
+
+
+def test_a_message_that_is_no_request_is_put_away_with_the_reason(account):
+    sqs = account.client("sqs")
+    sqs.send_message(QueueUrl=account.queue("requests"), MessageBody="no request")
+
+    def dead():
+        asked = sqs.receive_message(QueueUrl=account.queue("requests-dead"), MessageAttributeNames=["All"])
+        return asked.get("Messages", [])
+
+    (message,) = wait_until("it is in the dead-letter queue", dead)
+    assert message["Body"] == "no request" and message["MessageAttributes"]["CountersignReason"]["StringValue"]
+
+
+def test_the_right_to_ask_is_not_the_right_to_answer(account):
+    execution = run(account, by_invoke(account, request_of("Approve case seven", externalId="seven")))
+    link_about(account, "case seven")
+    complete = {"action": "complete", "externalId": "seven", "outcome": "approve", "comment": "By telephone."}
+    with pytest.raises(AssertionError, match=r"Approval\.InvalidRequest"):
+        account.invoke(complete)
+    done = account.invoke(complete, "OperationsFunction")
+    assert (done["status"], done["callback"]) == ("approved", "delivered")
+    assert account.local.ended(execution)["status"] == "SUCCEEDED"
+
+
+def test_a_program_uses_the_api_behind_api_gateway(account, api_key):
+    variables = environment(COUNTERSIGN_URL=account.front.url, COUNTERSIGN_API_KEY=api_key[0])
+
+    def program(*arguments: str) -> str:
+        done = subprocess.run([BINARY, *arguments], capture_output=True, text=True, env=variables, timeout=PATIENCE)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    run(account, by_invoke(account, request_of("Approve case nine", tags={"team": "legal"})))
+    link_about(account, "case nine")
+    (pending,) = json.loads(program("pending", "--tag", "team=legal", "--json"))["requests"]
+    program("cancel", pending["requestId"], "--reason", "Enough.")
+    assert json.loads(program("show", pending["requestId"], "--json"))["status"] == "cancelled"
+    program("start", "orders-1", "--idempotency-key", "one")
+
+
+@pytest.mark.skipif("mail_event" not in (ROOT / "src/lambda/mod.rs").read_text(), reason="the function takes no events of mails yet")
+def test_what_becomes_of_a_mail_is_known(account):
+    """SES's event comes over EventBridge, by the rule that the stack makes."""
+    nobody = {"name": "Carol", "email": "bounce@simulator.amazonses.com"}
+    run(account, by_invoke(account, request_of("Approve case ten", signers=[nobody], externalId="ten")))
+
+    def bounced():
+        listed = account.invoke({"action": "list", "status": "attention"}, "OperationsFunction")["requests"]
+        return [it for it in listed if it.get("externalId") == "ten"]
+
+    wait_until("the bounce is noticed", bounced)
+
+
+def test_a_link_that_is_none_and_a_page_that_is_none(account):
+    assert fetch(f"{account.front.url}/s/{'x' * 47}").status == 404
+    assert fetch(f"{account.front.url}/nothing").status == 404
+    assert fetch(f"{account.front.url}/readyz").status == 200
+
+
+# ---- the policies: these stand last, after everything that is recorded --------------------------
+
+
+def of_role(account, role: str) -> list[dict]:
+    managed = ["ServicePolicy"] + (["StartPolicy"] if role == "FunctionRole" else [])
+    return account.stack.documents(role, *managed)
+
+
+@pytest.mark.parametrize("role", ["FunctionRole", "OperationsFunctionRole"])
+def test_what_a_function_asks_is_allowed(account, role):
+    calls = account.recorder.of(role)
+    assert len(calls) > (100 if role == "FunctionRole" else 5)
+    documents = of_role(account, role)
+    refused = {str(call) for call in calls if allowing(documents, call) is None}
+    assert not refused, refused
+
+
+@pytest.mark.parametrize("role", ["FunctionRole", "OperationsFunctionRole"])
+def test_what_only_a_function_may_is_asked(account, role):
+    """Its own policies; those that the container's role has as well, test_permissions.py holds to calls."""
+    own = list(account.stack.inline(role).values())
+    used = {pair for call in account.recorder.of(role) for pair in allowing(own, call) or []}
+    assert granted(own) - {action for action, _ in used} <= BY_AWS | ({"sqs:SendMessage"} if role != "FunctionRole" else set())
+
+
+def test_the_scheduler_may_tick_and_nothing_else(account):
+    documents = account.stack.documents("TickRole")
+    calls = account.recorder.of("TickRole")
+    assert calls and all(allowing(documents, call) for call in calls)
+    assert granted(documents) == {"lambda:InvokeFunction"}
+    operations = Call("TickRole", "lambda:InvokeFunction", (arn("lambda", "function:approvals-operations"),))
+    assert allowing(documents, operations) is None
+
+
+def test_a_workflows_role_may_ask_in_both_ways_and_not_operate(account):
+    documents = [account.stack.policy("MayAsk")]
+    for call, may in [
+        (("lambda:InvokeFunction", arn("lambda", "function:approvals")), True),
+        (("sqs:SendMessage", arn("sqs", "approvals-requests")), True),
+        (("lambda:InvokeFunction", arn("lambda", "function:approvals-operations")), False),
+        (("sqs:ReceiveMessage", arn("sqs", "approvals-requests")), False),
+        (("sqs:SendMessage", arn("sqs", "approvals-wake")), False),
+    ]:
+        assert (allowing(documents, Call("workflow", call[0], (call[1],))) is not None) == may, call
