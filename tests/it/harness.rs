@@ -81,8 +81,7 @@ impl Harness {
             .send()
             .await
             .expect("an identity");
-        let app = App::new(config, &sdk, clock.clone(), random)
-            .with_certificates(super::sns::certificates());
+        let app = App::new(config, &sdk, clock.clone(), random).with_certificates(super::sns::certificates());
         let flow = app.flow();
         flow.store.create_table().await.expect("a table");
         register_functions(&aws, &flow);
