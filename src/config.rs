@@ -12,6 +12,7 @@ mod read;
 pub mod reference;
 mod secrets;
 mod source;
+mod state_data;
 mod ways;
 
 pub use gathered::{Gathered, Origin, Shown};
@@ -22,6 +23,7 @@ use crate::domain::api_key::ApiKey;
 use crate::domain::keys::MasterKey;
 use crate::domain::signer::Person;
 use crate::intake::Ways;
+use crate::state_data::Places;
 
 /// What an operator decides.
 #[derive(Clone)]
@@ -53,6 +55,8 @@ pub struct Config {
     pub evidence_seed: [u8; 32],
     /// What programs may use the API with.
     pub api_keys: Vec<ApiKey>,
+    /// Where what is too big for a workflow's state goes.
+    pub state_data: Option<Places>,
     /// The ways in beside HTTP.
     pub ways: Ways,
 }

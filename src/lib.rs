@@ -8,8 +8,8 @@
 //! 1. [`cli`] parses a command and starts an [`app`], which gives everything its AWS clients, its clock and its keys;
 //! 2. [`intake`] takes requests in, [`web`] shows the pages, [`worker`] does what is due;
 //! 3. all call [`flow`], one file for each step of an approval's life;
-//! 4. which speaks to AWS through [`store`], [`mail`], [`queues`] and [`callbacks`] (over [`step_functions`] and
-//!    [`durable_functions`]), whose errors [`aws_error`] and [`aws_faults`] sort;
+//! 4. which speaks to AWS through [`store`], [`mail`], [`queues`], [`state_data`] and [`callbacks`] (over [`step_functions`]
+//!    and [`durable_functions`]), whose errors [`aws_error`] and [`aws_faults`] sort;
 //! 5. and asks [`domain`], which knows the rules and does no I/O.
 //!
 //! Beside that way stands [`lint`], which reads state machines before anything of them runs.
@@ -32,6 +32,7 @@ pub mod mail;
 pub mod queues;
 #[cfg(feature = "local")]
 pub mod samples;
+pub mod state_data;
 pub mod step_functions;
 pub mod store;
 pub mod web;

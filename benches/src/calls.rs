@@ -123,6 +123,7 @@ fn config(pages: String) -> Config {
         older_keys: Vec::new(),
         evidence_seed: [42; 32],
         api_keys: Vec::new(),
+        state_data: None,
         ways: Ways::default(),
     }
 }

@@ -10,9 +10,11 @@ pub use names::is_placeholder;
 use super::read::{ConfigError, Reader, check_mail_from, check_organisation, check_time_zone, plain};
 use super::reference::Fetched;
 use super::source::{self, LOCAL_KEYS, Origins, nearest, unknown};
+use super::state_data::{USUAL_DAYS, check_bucket};
 use crate::domain::activity::Asks;
 use crate::domain::signer::Person;
-use names::{check_activity, check_bucket, check_host, check_identity, check_queue, check_runner};
+use crate::state_data::Places;
+use names::{check_activity, check_host, check_identity, check_queue, check_runner};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -54,6 +56,8 @@ pub struct Settings {
     pub http_tasks: Vec<String>,
     /// Where durable executions are run, such as the server of AWS's testing SDK: `http://127.0.0.1:5000`.
     pub durable_runner: Option<String>,
+    /// Where state data goes. Tables and bucket are made.
+    pub state_data: Places,
     /// Names of queues that are polled for requests.
     pub intake_queues: Vec<String>,
     /// Activities whose worker is Countersign: their names, and what their tasks ask for.
@@ -75,6 +79,12 @@ impl Default for Settings {
             }],
             http_tasks: Vec::new(),
             durable_runner: None,
+            state_data: Places {
+                table: "countersign-state-data".to_owned(),
+                bucket: Some("countersign-state-data".to_owned()),
+                other_tables: Vec::new(),
+                keep_days: USUAL_DAYS,
+            },
             intake_queues: Vec::new(),
             worked: Vec::new(),
         }
@@ -184,6 +194,13 @@ impl Reader<'_> {
             people,
             http_tasks: self.names("http_tasks", check_host),
             durable_runner,
+            state_data: match self.state_data() {
+                Some(places) => Places {
+                    bucket: places.bucket.or(usual.state_data.bucket),
+                    ..places
+                },
+                None => usual.state_data,
+            },
             intake_queues: named(intake_queues, '/'),
             worked: worked
                 .into_iter()

@@ -15,6 +15,8 @@ buckets = ["documents"]
 mail_identities = ["reports@example.com", "example.org"]
 http_tasks = ["localhost:3000", "127.0.0.1"]
 durable_runner = "http://127.0.0.1:5000"
+state_data_table = "state-data"
+state_data_tables = ["other"]
 public_url = "https://sign.example.com/"
 table = "countersign"
 
@@ -75,6 +77,16 @@ fn a_whole_file_is_read_and_paths_are_meant_from_its_folder() {
     assert_eq!(
         local.settings.durable_runner.as_deref(),
         Some("http://127.0.0.1:5000")
+    );
+    let usual = Settings::default().state_data;
+    assert_eq!(usual.table, "countersign-state-data");
+    assert_eq!(
+        local.settings.state_data,
+        Places {
+            table: "state-data".to_owned(),
+            other_tables: vec!["other".to_owned()],
+            ..usual
+        }
     );
     assert_eq!(local.queues, ["validation.fifo", "plain"]);
     assert_eq!(local.mail_identities, ["reports@example.com", "example.org"]);

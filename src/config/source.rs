@@ -31,6 +31,10 @@ pub(super) const KEYS: &[&str] = &[
     "activities",
     "wake_queue",
     "operations",
+    "state_data_table",
+    "state_data_bucket",
+    "state_data_tables",
+    "state_data_days",
 ];
 
 /// What is in force where nothing is said. Keys that aren't here are needed, or stand for nothing without a value.
@@ -40,6 +44,7 @@ pub(super) const DEFAULTS: &[(&str, &str)] = &[
     ("look_every_seconds", "10"),
     ("master_key_id", "1"),
     ("operations", "off"),
+    ("state_data_days", "30"),
 ];
 
 /// What is in force for a key without a value.
@@ -73,6 +78,10 @@ pub(super) const LOCAL_KEYS: &[&str] = &[
     "substitutions",
     "workflows",
     "functions",
+    "state_data_table",
+    "state_data_bucket",
+    "state_data_tables",
+    "state_data_days",
 ];
 
 /// Keys that are secrets themselves: never in the file, which is shown, copied and committed. A reference to a secret
@@ -88,6 +97,7 @@ const LISTS: &[&str] = &[
     "mail_event_queues",
     "mail_topics",
     "activities",
+    "state_data_tables",
 ];
 
 /// Whether a key's value is a list or a table.

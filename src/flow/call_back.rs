@@ -2,14 +2,19 @@
 //! of failure: *again* (until the workflow's own end), *park* (an operator mends something), *closed* (find out
 //! whether an earlier attempt of ours got through).
 
+mod result;
+mod stopping;
+
 use super::{Flow, Step};
-use crate::domain::approval::Approval;
+use crate::domain::approval::{Approval, Responses};
 use crate::domain::callback::{Answered, Callback, CallbackMessage, Found, Parked, Queued, SendError};
 use crate::domain::decision::{Ended, RequestState};
 use crate::domain::ids::ApprovalId;
 use crate::domain::task_token::CallbackTarget;
 use crate::store::{Change, StoreError};
+use result::Unkept;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long a person waits for the first attempt.
 const FIRST_ATTEMPT: Duration = Duration::from_secs(2);
@@ -101,10 +106,22 @@ async fn send(
     patience: Duration,
     late: bool,
 ) -> Callback {
-    let Some(message) = approval.callback_message() else {
+    let until = Instant::now() + patience;
+    let Some(message) = approval.callback_message(&Responses::Whole) else {
         return Callback::Queued(begun.clone());
     };
-    let sent = tokio::time::timeout(patience, flow.callbacks.send(target, &message)).await;
+    if approval.stops_execution() {
+        return stopping::attempt(flow, approval, begun, message, until).await;
+    }
+    let message = match result::that_fits(flow, approval, message, until).await {
+        Ok(message) => message,
+        Err(Unkept::ForNow(why)) => {
+            let (now, jitter) = (flow.clock.now(), flow.random.unit());
+            return Callback::Queued(begun.again(now, why, false, jitter));
+        }
+        Err(Unkept::ForGood(why)) => return Callback::Parked(begun.park(flow.clock.now(), why, false)),
+    };
+    let sent = tokio::time::timeout_at(until, flow.callbacks.send(target, &message)).await;
     let now = flow.clock.now();
     match sent {
         Ok(Ok(())) => Callback::Delivered { at: now },
@@ -129,7 +146,7 @@ async fn reconcile(
     message: &CallbackMessage,
     late: bool,
 ) -> Callback {
-    let (found, ended) = match execution_arn(approval) {
+    let (found, ended) = match approval.execution_arn() {
         Some(arn) => {
             let id = approval.id.to_string();
             tokio::join!(
@@ -171,10 +188,6 @@ async fn reconcile(
 fn answered_before(answered: &Answered) -> String {
     let status = answered.status.as_deref().unwrap_or("answered");
     format!("the workflow had been told {status} before; this table is older than that")
-}
-
-fn execution_arn(approval: &Approval) -> Option<&str> {
-    approval.body.terms.execution.as_ref()?.arn.as_deref()
 }
 
 /// Writes down what came of the attempt `begun`. Whoever took the attempt for lost and began another has the word.

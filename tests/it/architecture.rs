@@ -26,6 +26,7 @@ const ORDER: &[&[&str]] = &[
         "step_functions",
         "durable_functions",
         "queues",
+        "state_data",
         "lint",
     ],
     &["aws_error"],

@@ -29,6 +29,8 @@ mod signing;
 mod sns;
 mod sources;
 mod starting;
+mod state_data;
+mod stopping;
 mod versions;
 mod ways;
 mod workflows;
