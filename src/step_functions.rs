@@ -1,18 +1,21 @@
 //! Step Functions: answering a task token, beating for it, and asking what became of an execution; and, in `executions`,
-//! starting one. Every error is classified here, where it happens; the classes are those of `flow/call_back.rs`.
+//! starting one. Every error is classified where it happens; the classes are those of `flow/call_back.rs`.
 
 mod activities;
 mod executions;
 
+<<<<<<< HEAD
 use crate::aws_faults::{self, Class, Service};
 use crate::domain::callback::CallbackMessage;
+=======
+use crate::aws_error::{classify, code_of, only_now};
+use crate::domain::callback::{Answered, CallbackMessage, Found, SendError};
+>>>>>>> 6cab6a2e004700e8e90c65a7c1704ebe9d663623
 use crate::domain::execution::MachineArn;
-use crate::domain::task_token::CallbackTarget;
+use crate::domain::task_token::TaskToken;
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::config::retry::RetryConfig;
-use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent};
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent, HistoryEventType};
 use jiff::Timestamp;
 use std::sync::{Arc, OnceLock};
 
@@ -27,35 +30,8 @@ pub struct StepFunctions {
     some_machine: Arc<OnceLock<MachineArn>>,
 }
 
-/// Why a call about a token didn't do what it should.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum SendError {
-    /// Worth repeating: throttled, out of order, or no answer.
-    Again {
-        /// AWS's error code, or what went wrong on the way.
-        code: String,
-        /// Whether the call may have taken effect all the same.
-        taken_perhaps: bool,
-    },
-    /// An operator has to look at it: repeating it would give the same.
-    Park {
-        /// AWS's error code and message.
-        reason: String,
-    },
-    /// "Expired or already closed" (`TaskTimedOut`), or unknown by now (`TaskDoesNotExist`).
-    Closed,
-}
-
-/// What the history of an execution says of one token.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Found {
-    /// It ended by our own answer.
-    OurAnswer,
-    /// It ended by something else.
-    OtherEnd(String),
-    /// It can't be told from this history.
-    Nothing,
-}
+/// Step Functions' words for a token behind which nobody waits any more: "expired or already closed", or unknown by now.
+const CLOSED: [&str; 2] = ["TaskTimedOut", "TaskDoesNotExist"];
 
 impl StepFunctions {
     /// Over `client`.
@@ -67,15 +43,15 @@ impl StepFunctions {
     }
 
     /// Sends a decision. The SDK's own retries are off: a hidden one would make `TaskTimedOut` ambiguous.
-    pub async fn send(&self, target: &CallbackTarget, message: &CallbackMessage) -> Result<(), SendError> {
-        let token = target.expose();
+    pub async fn send(&self, token: &TaskToken, message: &CallbackMessage) -> Result<(), SendError> {
+        let token = token.expose();
         match message {
             CallbackMessage::Success { output } => {
                 let call = self.client.send_task_success().task_token(token).output(output);
                 let sent = call.customize().config_override(no_retries()).send().await;
-                sent.map(drop).map_err(|error| classify(&error))
+                sent.map(drop).map_err(|error| classify(&error, &CLOSED))
             }
-            CallbackMessage::Failure { error, cause } => {
+            CallbackMessage::Failure { error, cause, .. } => {
                 let call = self
                     .client
                     .send_task_failure()
@@ -83,16 +59,16 @@ impl StepFunctions {
                     .error(*error)
                     .cause(cause);
                 let sent = call.customize().config_override(no_retries()).send().await;
-                sent.map(drop).map_err(|error| classify(&error))
+                sent.map(drop).map_err(|error| classify(&error, &CLOSED))
             }
         }
     }
 
     /// Tells the workflow that the request is alive; and so asks whether it still waits.
-    pub async fn heartbeat(&self, target: &CallbackTarget) -> Result<(), SendError> {
-        let call = self.client.send_task_heartbeat().task_token(target.expose());
+    pub async fn heartbeat(&self, token: &TaskToken) -> Result<(), SendError> {
+        let call = self.client.send_task_heartbeat().task_token(token.expose());
         let sent = call.customize().config_override(no_retries()).send().await;
-        sent.map(drop).map_err(|error| classify(&error))
+        sent.map(drop).map_err(|error| classify(&error, &CLOSED))
     }
 
     /// How an execution ended: its status and when; `None` while it runs or when it can't be asked.
@@ -128,7 +104,7 @@ impl StepFunctions {
 
     /// Finds out by an execution's history how the task with `token` ended: the TaskScheduled whose parameters hold
     /// the token, then the end of that task. `request_id` is in everything that we send.
-    pub async fn how_it_ended(&self, execution_arn: &str, token: &CallbackTarget, request_id: &str) -> Found {
+    pub async fn how_it_ended(&self, execution_arn: &str, token: &TaskToken, request_id: &str) -> Found {
         let mut search = HistorySearch {
             token: token.expose(),
             request_id,
@@ -147,13 +123,25 @@ impl StepFunctions {
                 Err(error) => {
                     let code = code_of(&error);
                     tracing::warn!(aws.operation = "GetExecutionHistory", aws.error.code = %code, "can't read a history");
-                    return Found::Nothing;
+                    return if only_now(&error) {
+                        Found::NotNow
+                    } else {
+                        Found::Nothing
+                    };
                 }
             }
         }
         search.found
     }
 }
+
+/// The events with which an execution ends, and all that waited in it.
+const EXECUTION_ENDS: [HistoryEventType; 4] = [
+    HistoryEventType::ExecutionSucceeded,
+    HistoryEventType::ExecutionFailed,
+    HistoryEventType::ExecutionTimedOut,
+    HistoryEventType::ExecutionAborted,
+];
 
 /// Reads a history from its beginning. Each event names the one before it in its branch; the events of our task are
 /// those that lead back to its TaskScheduled.
@@ -173,27 +161,30 @@ impl HistorySearch<'_> {
             }
             return;
         }
+        if EXECUTION_ENDS.contains(event.r#type()) && !self.scheduled.is_empty() {
+            self.found = Found::OtherEnd(event.r#type().as_str().to_owned());
+            return;
+        }
         if !self.scheduled.contains(&event.previous_event_id()) {
             return;
         }
-        let ours = |text: Option<&str>| text.is_some_and(|text| text.contains(self.request_id));
-        let mine = if let Some(details) = event.task_succeeded_event_details() {
-            ours(details.output())
+        let text = if let Some(details) = event.task_succeeded_event_details() {
+            details.output()
         } else if let Some(details) = event.task_failed_event_details() {
-            ours(details.cause())
+            details.cause()
         } else if event.task_timed_out_event_details().is_some() {
-            false
+            None
         } else {
             // TaskStarted, TaskSubmitted: the task goes on.
             self.scheduled.push(event.id());
             return;
         };
         self.scheduled.clear();
-        self.found = if mine {
-            Found::OurAnswer
-        } else {
-            Found::OtherEnd(event.r#type().as_str().to_owned())
-        };
+        let answered = text.and_then(|text| Answered::read(text, self.request_id));
+        self.found = answered.map_or_else(
+            || Found::OtherEnd(event.r#type().as_str().to_owned()),
+            Found::Answered,
+        );
     }
 }
 
@@ -201,6 +192,7 @@ fn no_retries() -> aws_sdk_sfn::config::Builder {
     aws_sdk_sfn::Config::builder().retry_config(RetryConfig::disabled())
 }
 
+<<<<<<< HEAD
 fn code_of<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> String {
     error.code().map_or_else(|| "no answer".to_owned(), str::to_owned)
 }
@@ -243,10 +235,12 @@ fn without_tokens(message: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
+=======
+>>>>>>> 6cab6a2e004700e8e90c65a7c1704ebe9d663623
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_sfn::types::{HistoryEventType, TaskScheduledEventDetails, TaskSucceededEventDetails};
+    use aws_sdk_sfn::types::{TaskScheduledEventDetails, TaskSucceededEventDetails};
 
     fn event(
         id: i64,
@@ -314,7 +308,7 @@ mod tests {
         assert_eq!(search(&other), Found::Nothing);
         let mut ours = other.to_vec();
         ours.push(succeeded(6, 4, r#"{"requestId":"req_1"}"#));
-        assert_eq!(search(&ours), Found::OurAnswer);
+        assert_eq!(search(&ours), Found::Answered(Answered::default()));
         ours[4] = succeeded(6, 4, r#"{"requestId":"req_2"}"#);
         assert_eq!(search(&ours), Found::OtherEnd("TaskSucceeded".into()));
         let timed_out = event(6, 4, HistoryEventType::TaskTimedOut).task_timed_out_event_details(
@@ -326,11 +320,8 @@ mod tests {
         );
         ours[4] = timed_out.build().expect("complete");
         assert_eq!(search(&ours), Found::OtherEnd("TaskTimedOut".into()));
-    }
-
-    #[test]
-    fn a_message_is_shown_without_what_looks_like_a_token() {
-        let shown = without_tokens(&format!("Invalid Token: '{}' given", "canary".repeat(12)));
-        assert_eq!(shown, "Invalid Token: (redacted) given");
+        let aborted = event(6, 0, HistoryEventType::ExecutionAborted);
+        ours[4] = aborted.build().expect("complete");
+        assert_eq!(search(&ours), Found::OtherEnd("ExecutionAborted".into()));
     }
 }

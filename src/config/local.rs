@@ -12,7 +12,7 @@ use super::reference::Fetched;
 use super::source::{self, LOCAL_KEYS, Origins, nearest, unknown};
 use crate::domain::activity::Asks;
 use crate::domain::signer::Person;
-use names::{check_activity, check_bucket, check_host, check_identity, check_queue};
+use names::{check_activity, check_bucket, check_host, check_identity, check_queue, check_runner};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -52,6 +52,8 @@ pub struct Settings {
     pub people: Vec<Person>,
     /// Where HTTP tasks may go: hosts, each with a port or without.
     pub http_tasks: Vec<String>,
+    /// Where durable executions are run, such as the server of AWS's testing SDK: `http://127.0.0.1:5000`.
+    pub durable_runner: Option<String>,
     /// Names of queues that are polled for requests.
     pub intake_queues: Vec<String>,
     /// Activities whose worker is Countersign: their names, and what their tasks ask for.
@@ -72,6 +74,7 @@ impl Default for Settings {
                 email: Some("bob@example.com".to_owned()),
             }],
             http_tasks: Vec::new(),
+            durable_runner: None,
             intake_queues: Vec::new(),
             worked: Vec::new(),
         }
@@ -161,6 +164,10 @@ impl Reader<'_> {
         let time_zone = self.checked("time_zone", time_zone, check_time_zone);
         let mail_from = self.text("mail_from");
         let mail_from = self.checked("mail_from", mail_from, check_mail_from);
+        let runner = self.text("durable_runner");
+        let durable_runner = self.checked("durable_runner", runner, |url| {
+            check_runner(&url).map_err(str::to_owned).map(|()| url)
+        });
         let people = if self.values.contains_key("people") {
             self.people()
         } else {
@@ -176,6 +183,7 @@ impl Reader<'_> {
             mail_from: mail_from.unwrap_or(usual.mail_from),
             people,
             http_tasks: self.names("http_tasks", check_host),
+            durable_runner,
             intake_queues: named(intake_queues, '/'),
             worked: worked
                 .into_iter()

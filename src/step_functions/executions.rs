@@ -1,7 +1,8 @@
 //! Starting executions and looking at them: StartExecution, DescribeExecution, and ListStateMachines for the account's and
 //! the region's part of an ARN. As for callbacks, every error is sorted here, where it happens.
 
-use super::{StepFunctions, code_of, turned_away, without_tokens};
+use super::StepFunctions;
+use crate::aws_error::{code_of, turned_away, without_tokens};
 use crate::domain::execution::{ExecutionName, MachineArn};
 use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;

@@ -15,7 +15,7 @@ from template import ROOT, resources, template
 # Where the service calls AWS, and which AWS. What else calls it belongs to the embedded AWS of `demo` and `local`.
 CALLS = {
     "src/store": "dynamodb", "src/mail": "sesv2", "src/step_functions.rs": "stepfunctions", "src/step_functions": "stepfunctions",
-    "src/queues.rs": "sqs",
+    "src/queues.rs": "sqs", "src/durable_functions.rs": "lambda",
 }
 # What is read once at the start, where the configuration refers to it: OPERATIONS.md says which permission each needs.
 AT_THE_START = ("src/config/secrets.rs",)
@@ -23,7 +23,7 @@ AT_THE_START = ("src/config/secrets.rs",)
 BY_A_PERSON = ("src/cli/doctor/", "src/cli/setup/")
 EMBEDDED = ("src/cli/demo/", "src/cli/embedded", "src/cli/local/")
 # IAM's prefix of each.
-PREFIX = {"dynamodb": "dynamodb", "sesv2": "ses", "stepfunctions": "states", "sqs": "sqs"}
+PREFIX = {"dynamodb": "dynamodb", "lambda": "lambda", "sesv2": "ses", "stepfunctions": "states", "sqs": "sqs"}
 # The names of permissions that aren't those of their calls.
 ANOTHER_NAME = {"sqs:DeleteMessageBatch": "sqs:DeleteMessage"}
 # A transaction has no permission of its own: what is in it has.

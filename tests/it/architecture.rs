@@ -19,8 +19,21 @@ const ORDER: &[&[&str]] = &[
     &["config"],
     &["web", "intake", "worker"],
     &["flow"],
+<<<<<<< HEAD
     &["store", "mail", "step_functions", "queues", "lint"],
     &["aws_faults"],
+=======
+    &["callbacks"],
+    &[
+        "store",
+        "mail",
+        "step_functions",
+        "durable_functions",
+        "queues",
+        "lint",
+    ],
+    &["aws_error"],
+>>>>>>> 6cab6a2e004700e8e90c65a7c1704ebe9d663623
     &["domain"],
 ];
 

@@ -455,6 +455,7 @@ impl Faults {
             .headers()
             .get("x-amz-target")
             .and_then(|target| target.rsplit_once('.'));
+<<<<<<< HEAD
         let uri = request.uri();
         let (service, operation) = match target {
             Some(both) => both,
@@ -463,6 +464,12 @@ impl Faults {
             None if uri.contains("/durable-execution-callbacks/") => ("Lambda", "another"),
             None if uri.contains("sts.") => ("STS", "another"),
             None => return None,
+=======
+        let operation = match target {
+            Some((_, operation)) => operation,
+            None if request.uri().contains("/v2/email/outbound-emails") => "SendEmail",
+            None => durable_operation(request.uri())?,
+>>>>>>> 6cab6a2e004700e8e90c65a7c1704ebe9d663623
         };
         let mut rules = self.0.lock().expect("no panic");
         let rule = rules
@@ -470,6 +477,19 @@ impl Faults {
             .find(|rule| [service, operation].contains(&rule.operation) && rule.calls > 0)?;
         rule.calls -= 1;
         Some(rule.fault)
+    }
+}
+
+/// Lambda's operations about durable executions are named by their paths.
+fn durable_operation(uri: &str) -> Option<&'static str> {
+    let (path, _) = uri.split_once('?').unwrap_or((uri, ""));
+    let what = path.split_once("/2025-12-01/")?.1;
+    match what.rsplit_once('/')?.1 {
+        "succeed" => Some("SendDurableExecutionCallbackSuccess"),
+        "fail" => Some("SendDurableExecutionCallbackFailure"),
+        "heartbeat" => Some("SendDurableExecutionCallbackHeartbeat"),
+        "history" => Some("GetDurableExecutionHistory"),
+        _ => Some("GetDurableExecution"),
     }
 }
 
