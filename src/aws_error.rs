@@ -1,6 +1,7 @@
 //! What AWS's refusals mean, whichever service gives them: the code, whether the call took effect, and a message that an
 //! operator may see. Used by the files that call AWS about a wait: `step_functions.rs`, `durable_functions.rs`.
 
+use crate::aws_faults::{self, Class, Service};
 use crate::domain::callback::SendError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -29,17 +30,9 @@ fn type_in_body<E>(error: &SdkError<E, HttpResponse>) -> Option<String> {
 /// Whether an error says that the call took no effect and may be made again: it was throttled, or the credentials were
 /// stale, which the SDK renews by itself.
 pub fn turned_away(code: &str) -> bool {
-    matches!(
-        code,
-        "ThrottlingException"
-            | "Throttling"
-            | "TooManyRequestsException"
-            | "KmsThrottlingException"
-            | "RequestLimitExceeded"
-            | "ExpiredTokenException"
-            | "ExpiredToken"
-            | "RequestExpired"
-    )
+    let known = |service| aws_faults::find(service, code, "");
+    let found = known(Service::StepFunctions).or_else(|| known(Service::Lambda));
+    found.is_some_and(|fault| fault.class == Class::Again)
 }
 
 /// Sorts an error of a call about a wait into one of the three classes that `flow/call_back.rs` acts on. `closed` are

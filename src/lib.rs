@@ -8,12 +8,8 @@
 //! 1. [`cli`] parses a command and starts an [`app`], which gives everything its AWS clients, its clock and its keys;
 //! 2. [`intake`] takes requests in, [`web`] shows the pages, [`worker`] does what is due;
 //! 3. all call [`flow`], one file for each step of an approval's life;
-<<<<<<< HEAD
-//! 4. which speaks to AWS through [`store`], [`mail`], [`step_functions`] and [`queues`], whose errors [`aws_faults`] sorts;
-=======
 //! 4. which speaks to AWS through [`store`], [`mail`], [`queues`] and [`callbacks`] (over [`step_functions`] and
-//!    [`durable_functions`]);
->>>>>>> 6cab6a2e004700e8e90c65a7c1704ebe9d663623
+//!    [`durable_functions`]), whose errors [`aws_faults`] sorts;
 //! 5. and asks [`domain`], which knows the rules and does no I/O.
 //!
 //! Beside that way stands [`lint`], which reads state machines before anything of them runs.
@@ -21,12 +17,9 @@
 //! Imports point only downwards in that list; `docs/ARCHITECTURE.md` walks one approval through the code.
 
 pub mod app;
-<<<<<<< HEAD
-pub mod aws_faults;
-=======
 pub mod aws_error;
+pub mod aws_faults;
 pub mod callbacks;
->>>>>>> 6cab6a2e004700e8e90c65a7c1704ebe9d663623
 pub mod cli;
 pub mod config;
 pub mod domain;

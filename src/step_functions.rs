@@ -4,13 +4,8 @@
 mod activities;
 mod executions;
 
-<<<<<<< HEAD
-use crate::aws_faults::{self, Class, Service};
-use crate::domain::callback::CallbackMessage;
-=======
 use crate::aws_error::{classify, code_of, only_now};
 use crate::domain::callback::{Answered, CallbackMessage, Found, SendError};
->>>>>>> 6cab6a2e004700e8e90c65a7c1704ebe9d663623
 use crate::domain::execution::MachineArn;
 use crate::domain::task_token::TaskToken;
 use aws_sdk_sfn::Client;
@@ -192,51 +187,6 @@ fn no_retries() -> aws_sdk_sfn::config::Builder {
     aws_sdk_sfn::Config::builder().retry_config(RetryConfig::disabled())
 }
 
-<<<<<<< HEAD
-fn code_of<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> String {
-    error.code().map_or_else(|| "no answer".to_owned(), str::to_owned)
-}
-
-/// Whether an error says that the call took no effect and may be made again: it was throttled, or the credentials
-/// aren't right at the moment, which is mended for all calls at once.
-fn turned_away(code: &str) -> bool {
-    let known = aws_faults::find(Service::StepFunctions, code, "");
-    known.is_some_and(|fault| fault.class == Class::Again)
-}
-
-/// Sorts an error into one of the three classes that `flow/call_back.rs` acts on.
-fn classify<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> SendError {
-    let code = code_of(error);
-    let status = error.raw_response().map(|response| response.status().as_u16());
-    match (code.as_str(), status) {
-        ("TaskTimedOut" | "TaskDoesNotExist", _) => SendError::Closed,
-        (name, _) if turned_away(name) => SendError::Again {
-            code,
-            taken_perhaps: false,
-        },
-        (_, Some(status)) if (400..500).contains(&status) => {
-            let message = error.message().unwrap_or_default();
-            SendError::Park {
-                reason: format!("{code}: {}", without_tokens(message)),
-            }
-        }
-        _ => SendError::Again {
-            code,
-            taken_perhaps: true,
-        },
-    }
-}
-
-/// AWS quotes a bad token in some messages. What looks like one is cut out before the message goes to an operator.
-fn without_tokens(message: &str) -> String {
-    let words = message
-        .split(' ')
-        .map(|word| if word.len() > 60 { "(redacted)" } else { word });
-    words.collect::<Vec<_>>().join(" ")
-}
-
-=======
->>>>>>> 6cab6a2e004700e8e90c65a7c1704ebe9d663623
 #[cfg(test)]
 mod tests {
     use super::*;

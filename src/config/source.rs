@@ -58,11 +58,7 @@ pub(super) const FIELDS: &[(&str, &[&str])] = &[
 ];
 
 /// The keys that `local` reads. Both commands may be given the same file; each leaves the other's alone.
-<<<<<<< HEAD
 pub(super) const LOCAL_KEYS: &[&str] = &[
-=======
-pub(super) const LOCAL_KEYS: [&str; 14] = [
->>>>>>> 6cab6a2e004700e8e90c65a7c1704ebe9d663623
     "organisation",
     "time_zone",
     "mail_from",

@@ -19,10 +19,6 @@ const ORDER: &[&[&str]] = &[
     &["config"],
     &["web", "intake", "worker"],
     &["flow"],
-<<<<<<< HEAD
-    &["store", "mail", "step_functions", "queues", "lint"],
-    &["aws_faults"],
-=======
     &["callbacks"],
     &[
         "store",
@@ -33,7 +29,7 @@ const ORDER: &[&[&str]] = &[
         "lint",
     ],
     &["aws_error"],
->>>>>>> 6cab6a2e004700e8e90c65a7c1704ebe9d663623
+    &["aws_faults"],
     &["domain"],
 ];
 

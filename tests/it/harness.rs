@@ -455,21 +455,13 @@ impl Faults {
             .headers()
             .get("x-amz-target")
             .and_then(|target| target.rsplit_once('.'));
-<<<<<<< HEAD
         let uri = request.uri();
         let (service, operation) = match target {
             Some(both) => both,
             None if uri.contains("/v2/email/outbound-emails") => ("SES", "SendEmail"),
             None if uri.contains("/v2/email/") => ("SES", "another"),
-            None if uri.contains("/durable-execution-callbacks/") => ("Lambda", "another"),
             None if uri.contains("sts.") => ("STS", "another"),
-            None => return None,
-=======
-        let operation = match target {
-            Some((_, operation)) => operation,
-            None if request.uri().contains("/v2/email/outbound-emails") => "SendEmail",
-            None => durable_operation(request.uri())?,
->>>>>>> 6cab6a2e004700e8e90c65a7c1704ebe9d663623
+            None => ("Lambda", durable_operation(uri)?),
         };
         let mut rules = self.0.lock().expect("no panic");
         let rule = rules
