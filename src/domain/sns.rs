@@ -179,7 +179,7 @@ impl SnsMessage {
     }
 
     /// What the signature is over: names and values, a line each, in the order of AWS's documentation.
-    fn signed_text(&self) -> String {
+    pub fn signed_text(&self) -> String {
         let mut fields: Vec<(&str, &str)> = vec![("Message", &self.message), ("MessageId", &self.message_id)];
         if self.kind == Kind::Notification {
             fields.extend(self.subject.as_deref().map(|subject| ("Subject", subject)));
