@@ -185,14 +185,14 @@ async fn may_stop(flow: &Flow, approval: &Approval) -> Result<(), OperateError> 
     let Some(arn) = approval.execution_arn() else {
         return cant("the request doesn't say which execution it belongs to (execution.arn)");
     };
-    let target = match flow.target(approval) {
-        Ok(target @ CallbackTarget::TaskToken(_)) => target,
+    let token = match flow.target(approval) {
+        Ok(CallbackTarget::TaskToken(token)) => token,
         Ok(CallbackTarget::DurableCallback(_)) => {
             return cant("only executions of Step Functions can be stopped");
         }
         Err(error) => return cant(&error.to_string()),
     };
-    match flow.step_functions.prove(arn, &target).await {
+    match flow.step_functions.prove(arn, &token).await {
         Ok(Proof::GaveToken) => Ok(()),
         Ok(Proof::DidNot) => cant("the history of the execution doesn't show that it waits for this request"),
         Ok(Proof::NobodyWaits) => cant("the workflow no longer waits for this request"),

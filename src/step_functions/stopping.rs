@@ -3,8 +3,9 @@
 //! to; that alone must not be enough to have another one stopped.
 
 use super::executions::{ExecutionError, sort};
-use super::{SendError, StepFunctions};
-use crate::domain::task_token::CallbackTarget;
+use super::StepFunctions;
+use crate::domain::callback::SendError;
+use crate::domain::task_token::TaskToken;
 use aws_sdk_sfn::types::HistoryEvent;
 
 /// Whether an execution is the one that waits with a token.
@@ -23,7 +24,7 @@ impl StepFunctions {
     /// for one), and a waiting task of the execution was scheduled with it in its parameters.
     ///
     /// An activity's history doesn't hold its tokens; nor does any other where the parameters are hidden.
-    pub async fn prove(&self, execution_arn: &str, token: &CallbackTarget) -> Result<Proof, ExecutionError> {
+    pub async fn prove(&self, execution_arn: &str, token: &TaskToken) -> Result<Proof, ExecutionError> {
         match self.heartbeat(token).await {
             Ok(()) => {}
             Err(SendError::Again { code, .. }) => return Err(ExecutionError::Again { code }),
