@@ -2,11 +2,13 @@
 //! source from here, and that is the one seam: `demo`, `local` and the tests put a connector to the embedded AWS
 //! there, and nothing below knows.
 
+use crate::callbacks::Callbacks;
 use crate::config::Config;
 use crate::domain::api_key::ApiKeys;
 use crate::domain::evidence::EvidenceKey;
 use crate::domain::keys::KeyRing;
 use crate::domain::signer::Directory;
+use crate::durable_functions::DurableFunctions;
 use crate::flow::metrics::Metrics;
 use crate::flow::watch::Asked;
 use crate::flow::{Clock, Flow, Random, Settings, Told};
@@ -51,6 +53,8 @@ impl App {
     /// Puts a Countersign together: the SDK's configuration says which AWS it speaks to.
     pub fn new(config: Config, aws: &SdkConfig, clock: Clock, random: Random) -> Self {
         let (wake, told) = unbounded_channel();
+        let step_functions = StepFunctions::new(aws_sdk_sfn::Client::new(aws));
+        let durable_functions = DurableFunctions::new(aws_sdk_lambda::Client::new(aws));
         let flow = Flow {
             store: Store::new(aws_sdk_dynamodb::Client::new(aws), config.table),
             mailer: Mailer::new(
@@ -59,7 +63,8 @@ impl App {
                 config.mail_configuration_set,
             ),
             certificates: Certificates::over_https(),
-            step_functions: StepFunctions::new(aws_sdk_sfn::Client::new(aws)),
+            callbacks: Callbacks::new(step_functions.clone(), durable_functions),
+            step_functions,
             queues: Queues::new(aws_sdk_sqs::Client::new(aws))
                 .with_dead_letter_queue(config.ways.dead_letter_queue.as_deref()),
             keys: KeyRing::new(config.master_key, config.older_keys),

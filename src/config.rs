@@ -1,15 +1,22 @@
-//! The configuration, typed: what an [`crate::app::App`] is made from. `serve` reads it from a file and from variables
-//! (`config/read.rs`), `local` reads what it needs from the same kind of file (`config/local.rs`); the demo and the tests
-//! write it down themselves.
+//! The configuration, typed: what an [`crate::app::App`] is made from. `serve` loads it from a file, from variables and
+//! from the secrets that they refer to (`config/load.rs`, checked by `config/read.rs`), `local` reads what it needs from
+//! the same kind of file (`config/local.rs`); the demo and the tests write it down themselves.
 
+mod gathered;
+mod keys;
+mod load;
 #[cfg(feature = "local")]
 pub mod local;
 mod mail;
 mod read;
+pub mod reference;
+mod secrets;
 mod source;
 mod ways;
 
-pub use read::{ConfigError, ReadFile, Runs, Serve, read};
+pub use gathered::{Gathered, Origin, Shown};
+pub use load::{USUAL_FILE, gather, load, variables};
+pub use read::{ConfigError, ReadFile, Runs, Serve};
 
 use crate::domain::api_key::ApiKey;
 use crate::domain::keys::MasterKey;

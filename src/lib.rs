@@ -8,7 +8,8 @@
 //! 1. [`cli`] parses a command and starts an [`app`], which gives everything its AWS clients, its clock and its keys;
 //! 2. [`intake`] takes requests in, [`web`] shows the pages, [`worker`] does what is due;
 //! 3. all call [`flow`], one file for each step of an approval's life;
-//! 4. which speaks to AWS through [`store`], [`mail`], [`step_functions`] and [`queues`];
+//! 4. which speaks to AWS through [`store`], [`mail`], [`queues`] and [`callbacks`] (over [`step_functions`] and
+//!    [`durable_functions`]), whose errors [`aws_error`] and [`aws_faults`] sort;
 //! 5. and asks [`domain`], which knows the rules and does no I/O.
 //!
 //! Beside that way stands [`lint`], which reads state machines before anything of them runs.
@@ -16,9 +17,13 @@
 //! Imports point only downwards in that list; `docs/ARCHITECTURE.md` walks one approval through the code.
 
 pub mod app;
+pub mod aws_error;
+pub mod aws_faults;
+pub mod callbacks;
 pub mod cli;
 pub mod config;
 pub mod domain;
+pub mod durable_functions;
 pub mod flow;
 pub mod intake;
 pub mod lambda;

@@ -3,6 +3,7 @@
 //!
 //! A message's body holds a task token. It is never part of an error or of a log line.
 
+use crate::aws_faults::{self, Class, Service};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::retry::RetryConfig;
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
@@ -302,18 +303,11 @@ pub fn is_fifo(queue: &str) -> bool {
     queue.strip_suffix(".fifo").is_some()
 }
 
-/// Whether an error passes by itself although it is the caller's: throttled, or credentials that the SDK renews.
+/// Whether an error passes by itself although it is the caller's: throttled, or credentials that aren't right at the
+/// moment.
 fn passes(code: &str) -> bool {
-    code.contains("Throttl")
-        || matches!(
-            code,
-            "OverLimit"
-                | "RequestLimitExceeded"
-                | "TooManyRequestsException"
-                | "ExpiredToken"
-                | "ExpiredTokenException"
-                | "RequestExpired"
-        )
+    let known = aws_faults::find(Service::Sqs, code, "");
+    known.is_some_and(|fault| fault.class == Class::Again)
 }
 
 fn classify<E: ProvideErrorMetadata>(

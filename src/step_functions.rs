@@ -1,17 +1,17 @@
 //! Step Functions: answering a task token, beating for it, and asking what became of an execution; and, in `executions`,
-//! starting one. Every error is classified here, where it happens; the classes are those of `flow/call_back.rs`.
+//! starting one. Every error is classified where it happens; the classes are those of `flow/call_back.rs`.
 
 mod activities;
 mod executions;
 
-use crate::domain::callback::CallbackMessage;
+use crate::aws_error::{classify, code_of, only_now};
+use crate::aws_faults::Service;
+use crate::domain::callback::{Answered, CallbackMessage, Found, SendError};
 use crate::domain::execution::MachineArn;
-use crate::domain::task_token::CallbackTarget;
+use crate::domain::task_token::TaskToken;
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::config::retry::RetryConfig;
-use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent};
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent, HistoryEventType};
 use jiff::Timestamp;
 use std::sync::{Arc, OnceLock};
 
@@ -26,36 +26,6 @@ pub struct StepFunctions {
     some_machine: Arc<OnceLock<MachineArn>>,
 }
 
-/// Why a call about a token didn't do what it should.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum SendError {
-    /// Worth repeating: throttled, out of order, or no answer.
-    Again {
-        /// AWS's error code, or what went wrong on the way.
-        code: String,
-        /// Whether the call may have taken effect all the same.
-        taken_perhaps: bool,
-    },
-    /// An operator has to look at it: repeating it would give the same.
-    Park {
-        /// AWS's error code and message.
-        reason: String,
-    },
-    /// "Expired or already closed" (`TaskTimedOut`), or unknown by now (`TaskDoesNotExist`).
-    Closed,
-}
-
-/// What the history of an execution says of one token.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Found {
-    /// It ended by our own answer.
-    OurAnswer,
-    /// It ended by something else.
-    OtherEnd(String),
-    /// It can't be told from this history.
-    Nothing,
-}
-
 impl StepFunctions {
     /// Over `client`.
     pub fn new(client: Client) -> Self {
@@ -66,15 +36,16 @@ impl StepFunctions {
     }
 
     /// Sends a decision. The SDK's own retries are off: a hidden one would make `TaskTimedOut` ambiguous.
-    pub async fn send(&self, target: &CallbackTarget, message: &CallbackMessage) -> Result<(), SendError> {
-        let token = target.expose();
+    pub async fn send(&self, token: &TaskToken, message: &CallbackMessage) -> Result<(), SendError> {
+        let token = token.expose();
         match message {
             CallbackMessage::Success { output } => {
                 let call = self.client.send_task_success().task_token(token).output(output);
                 let sent = call.customize().config_override(no_retries()).send().await;
-                sent.map(drop).map_err(|error| classify(&error))
+                sent.map(drop)
+                    .map_err(|error| classify(Service::StepFunctions, &error))
             }
-            CallbackMessage::Failure { error, cause } => {
+            CallbackMessage::Failure { error, cause, .. } => {
                 let call = self
                     .client
                     .send_task_failure()
@@ -82,16 +53,18 @@ impl StepFunctions {
                     .error(*error)
                     .cause(cause);
                 let sent = call.customize().config_override(no_retries()).send().await;
-                sent.map(drop).map_err(|error| classify(&error))
+                sent.map(drop)
+                    .map_err(|error| classify(Service::StepFunctions, &error))
             }
         }
     }
 
     /// Tells the workflow that the request is alive; and so asks whether it still waits.
-    pub async fn heartbeat(&self, target: &CallbackTarget) -> Result<(), SendError> {
-        let call = self.client.send_task_heartbeat().task_token(target.expose());
+    pub async fn heartbeat(&self, token: &TaskToken) -> Result<(), SendError> {
+        let call = self.client.send_task_heartbeat().task_token(token.expose());
         let sent = call.customize().config_override(no_retries()).send().await;
-        sent.map(drop).map_err(|error| classify(&error))
+        sent.map(drop)
+            .map_err(|error| classify(Service::StepFunctions, &error))
     }
 
     /// How an execution ended: its status and when; `None` while it runs or when it can't be asked.
@@ -127,7 +100,7 @@ impl StepFunctions {
 
     /// Finds out by an execution's history how the task with `token` ended: the TaskScheduled whose parameters hold
     /// the token, then the end of that task. `request_id` is in everything that we send.
-    pub async fn how_it_ended(&self, execution_arn: &str, token: &CallbackTarget, request_id: &str) -> Found {
+    pub async fn how_it_ended(&self, execution_arn: &str, token: &TaskToken, request_id: &str) -> Found {
         let mut search = HistorySearch {
             token: token.expose(),
             request_id,
@@ -146,13 +119,25 @@ impl StepFunctions {
                 Err(error) => {
                     let code = code_of(&error);
                     tracing::warn!(aws.operation = "GetExecutionHistory", aws.error.code = %code, "can't read a history");
-                    return Found::Nothing;
+                    return if only_now(Service::StepFunctions, &error) {
+                        Found::NotNow
+                    } else {
+                        Found::Nothing
+                    };
                 }
             }
         }
         search.found
     }
 }
+
+/// The events with which an execution ends, and all that waited in it.
+const EXECUTION_ENDS: [HistoryEventType; 4] = [
+    HistoryEventType::ExecutionSucceeded,
+    HistoryEventType::ExecutionFailed,
+    HistoryEventType::ExecutionTimedOut,
+    HistoryEventType::ExecutionAborted,
+];
 
 /// Reads a history from its beginning. Each event names the one before it in its branch; the events of our task are
 /// those that lead back to its TaskScheduled.
@@ -172,27 +157,30 @@ impl HistorySearch<'_> {
             }
             return;
         }
+        if EXECUTION_ENDS.contains(event.r#type()) && !self.scheduled.is_empty() {
+            self.found = Found::OtherEnd(event.r#type().as_str().to_owned());
+            return;
+        }
         if !self.scheduled.contains(&event.previous_event_id()) {
             return;
         }
-        let ours = |text: Option<&str>| text.is_some_and(|text| text.contains(self.request_id));
-        let mine = if let Some(details) = event.task_succeeded_event_details() {
-            ours(details.output())
+        let text = if let Some(details) = event.task_succeeded_event_details() {
+            details.output()
         } else if let Some(details) = event.task_failed_event_details() {
-            ours(details.cause())
+            details.cause()
         } else if event.task_timed_out_event_details().is_some() {
-            false
+            None
         } else {
             // TaskStarted, TaskSubmitted: the task goes on.
             self.scheduled.push(event.id());
             return;
         };
         self.scheduled.clear();
-        self.found = if mine {
-            Found::OurAnswer
-        } else {
-            Found::OtherEnd(event.r#type().as_str().to_owned())
-        };
+        let answered = text.and_then(|text| Answered::read(text, self.request_id));
+        self.found = answered.map_or_else(
+            || Found::OtherEnd(event.r#type().as_str().to_owned()),
+            Found::Answered,
+        );
     }
 }
 
@@ -200,61 +188,10 @@ fn no_retries() -> aws_sdk_sfn::config::Builder {
     aws_sdk_sfn::Config::builder().retry_config(RetryConfig::disabled())
 }
 
-fn code_of<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> String {
-    error.code().map_or_else(|| "no answer".to_owned(), str::to_owned)
-}
-
-/// Whether an error says that the call took no effect and may be made again: it was throttled, or the credentials were
-/// stale, which the SDK renews by itself.
-fn turned_away(code: &str) -> bool {
-    matches!(
-        code,
-        "ThrottlingException"
-            | "Throttling"
-            | "TooManyRequestsException"
-            | "KmsThrottlingException"
-            | "RequestLimitExceeded"
-            | "ExpiredTokenException"
-            | "ExpiredToken"
-            | "RequestExpired"
-    )
-}
-
-/// Sorts an error into one of the three classes that `flow/call_back.rs` acts on.
-fn classify<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> SendError {
-    let code = code_of(error);
-    let status = error.raw_response().map(|response| response.status().as_u16());
-    match (code.as_str(), status) {
-        ("TaskTimedOut" | "TaskDoesNotExist", _) => SendError::Closed,
-        (name, _) if turned_away(name) => SendError::Again {
-            code,
-            taken_perhaps: false,
-        },
-        (_, Some(status)) if (400..500).contains(&status) => {
-            let message = error.message().unwrap_or_default();
-            SendError::Park {
-                reason: format!("{code}: {}", without_tokens(message)),
-            }
-        }
-        _ => SendError::Again {
-            code,
-            taken_perhaps: true,
-        },
-    }
-}
-
-/// AWS quotes a bad token in some messages. What looks like one is cut out before the message goes to an operator.
-fn without_tokens(message: &str) -> String {
-    let words = message
-        .split(' ')
-        .map(|word| if word.len() > 60 { "(redacted)" } else { word });
-    words.collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_sfn::types::{HistoryEventType, TaskScheduledEventDetails, TaskSucceededEventDetails};
+    use aws_sdk_sfn::types::{TaskScheduledEventDetails, TaskSucceededEventDetails};
 
     fn event(
         id: i64,
@@ -322,7 +259,7 @@ mod tests {
         assert_eq!(search(&other), Found::Nothing);
         let mut ours = other.to_vec();
         ours.push(succeeded(6, 4, r#"{"requestId":"req_1"}"#));
-        assert_eq!(search(&ours), Found::OurAnswer);
+        assert_eq!(search(&ours), Found::Answered(Answered::default()));
         ours[4] = succeeded(6, 4, r#"{"requestId":"req_2"}"#);
         assert_eq!(search(&ours), Found::OtherEnd("TaskSucceeded".into()));
         let timed_out = event(6, 4, HistoryEventType::TaskTimedOut).task_timed_out_event_details(
@@ -334,11 +271,8 @@ mod tests {
         );
         ours[4] = timed_out.build().expect("complete");
         assert_eq!(search(&ours), Found::OtherEnd("TaskTimedOut".into()));
-    }
-
-    #[test]
-    fn a_message_is_shown_without_what_looks_like_a_token() {
-        let shown = without_tokens(&format!("Invalid Token: '{}' given", "canary".repeat(12)));
-        assert_eq!(shown, "Invalid Token: (redacted) given");
+        let aborted = event(6, 0, HistoryEventType::ExecutionAborted);
+        ours[4] = aborted.build().expect("complete");
+        assert_eq!(search(&ours), Found::OtherEnd("ExecutionAborted".into()));
     }
 }

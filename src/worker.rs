@@ -30,9 +30,14 @@ struct Wake {
 
 /// Runs the step for one thing that is due.
 pub async fn step(flow: &Flow, item: DueItem) -> Result<Step, StoreError> {
-    match item.what {
+    let done = match item.what {
         DueWhat::Mail(signer) => flow::notify::mail(flow, item.id, signer).await,
         DueWhat::Request => request_step(flow, item).await,
+    };
+    match done {
+        // A process of that version runs beside this one, and does it.
+        Err(StoreError::Newer { .. }) => Ok(Step::Nothing),
+        done => done,
     }
 }
 
@@ -43,7 +48,11 @@ async fn request_step(flow: &Flow, item: DueItem) -> Result<Step, StoreError> {
     let now = flow.clock.now();
     match &approval.record.state {
         RequestState::Pending(pending) if pending.deadline.is_some_and(|deadline| deadline <= now) => {
-            flow::expire::expire(flow, approval).await.map(|_| Step::Done)
+            let due = pending.due();
+            match flow::watch::before_what_is_late(flow, approval, due).await? {
+                Some(approval) => flow::expire::expire(flow, approval).await.map(|_| Step::Done),
+                None => Ok(Step::Nothing),
+            }
         }
         RequestState::Pending(_) => flow::watch::watch(flow, approval).await,
         RequestState::Ended(ended) if ended.callback.due().is_some_and(|due| due <= now) => {

@@ -114,6 +114,9 @@ impl Embedded {
             .await
             .map_err(|error| Failure::failed(error.to_string()))?;
         aws.served_at(&endpoint);
+        if let Some(runner) = &start.settings.durable_runner {
+            aws.hand_durable_executions_to(runner);
+        }
         let sdk = embedded_aws(aws.http_client(), aws_local::REGION, &clock);
         let Keys {
             master,

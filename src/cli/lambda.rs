@@ -3,7 +3,6 @@
 
 use super::Failure;
 use super::client::exchange;
-use super::serve::{configuration, variables};
 use super::system::{fill_random, system_clock};
 use crate::app::{App, aws_of_environment};
 use crate::config::{self, Runs};
@@ -16,7 +15,6 @@ use http_body_util::Full;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -63,13 +61,16 @@ async fn start(clock: &Clock) -> Result<Lambda, Failure> {
             )));
         }
     }
-    let file = std::env::var_os("COUNTERSIGN_CONFIG").map(PathBuf::from);
-    let text = configuration(file.as_deref())?;
-    let read = config::read(text.as_deref(), variables(), Runs::Function, &|path| {
-        std::fs::read(path)
-    })
-    .map_err(|error| Failure::usage(error.to_string()))?;
+    let place = std::env::var("COUNTERSIGN_CONFIG").ok();
     let aws = aws_of_environment().await;
+    let read = config::load(
+        place.as_deref(),
+        config::variables(),
+        Runs::Function,
+        async || aws.clone(),
+    )
+    .await
+    .map_err(|error| Failure::usage(error.to_string()))?;
     let app = App::new(read.config, &aws, clock.clone(), Random::new(fill_random));
     let function = if read.operations {
         Function::Operations

@@ -5,8 +5,10 @@
 #[cfg(feature = "local")]
 mod approvals;
 mod client;
+mod configuration;
 #[cfg(feature = "local")]
 mod demo;
+pub mod doctor;
 #[cfg(feature = "local")]
 pub mod embedded;
 mod health;
@@ -19,6 +21,7 @@ mod new;
 mod operate;
 mod pending;
 mod serve;
+mod setup;
 #[cfg(feature = "local")]
 mod skip;
 mod start;
@@ -60,6 +63,12 @@ enum Command {
     Serve(serve::Serve),
     /// Say whether the `serve` on this machine does its work, for a container's health check
     Health(health::Health),
+    /// Show the configuration that is in force, and where each value comes from
+    Config(configuration::Config),
+    /// Examine everything that the service needs, and say what to do about what isn't right
+    Doctor(doctor::Doctor),
+    /// Make what the service needs: keys, table, mail, queues, an API key, countersign.toml
+    Setup(setup::Setup),
     /// List requests: who is waited for, newest first
     Pending(pending::Pending),
     /// Explain a request: who is waited for, since when, what happens next
@@ -100,6 +109,11 @@ impl Failure {
             message: message.into(),
             status: 2,
         }
+    }
+
+    /// What to tell.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
     }
 
     /// Something that didn't work out, and that has been told.
@@ -166,6 +180,9 @@ impl Command {
             Self::Lint(lint) => lint.run(),
             Self::New(new) => new.run(),
             Self::Start(start) => Box::pin(start.run()).await,
+            Self::Config(config) => Box::pin(config.run()).await,
+            Self::Doctor(doctor) => Box::pin(doctor.run()).await,
+            Self::Setup(setup) => Box::pin(setup.run()).await,
             Self::Keys(keys) => keys.run(),
         }
     }

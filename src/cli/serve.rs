@@ -1,36 +1,31 @@
 //! `countersign serve`: the service against AWS. Keeps nothing of its own: run as many as wanted.
 
 use super::Failure;
+use super::configuration::{Aws, Place};
 use super::system::{fill_random, interrupted, system_clock};
 use super::terminal::{complain, say};
-use crate::app::{App, aws_of_environment};
-use crate::config::{self, Runs};
+use crate::app::App;
+use crate::config::Runs;
 use crate::flow::Random;
 use clap::Args;
-use std::path::{Path, PathBuf};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-
-/// Read when no other file is named.
-const USUAL_FILE: &str = "countersign.toml";
 
 /// The options of `countersign serve`.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// The configuration; countersign.toml, if it is there, without. COUNTERSIGN_* variables win over it
-    #[arg(long, env = "COUNTERSIGN_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
 }
 
 impl Serve {
     /// Runs it until SIGTERM or Ctrl-C.
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let file = configuration(self.config.as_deref())?;
-        let serve = config::read(file.as_deref(), variables(), Runs::Service, &|path| {
-            std::fs::read(path)
-        })
-        .map_err(|error| Failure::usage(error.to_string()))?;
-        let aws = aws_of_environment().await;
+        let aws = Aws::default();
+        let serve = (self.place.gather(&aws).await)
+            .read(Runs::Service, &|path| std::fs::read(path))
+            .map_err(|error| Failure::usage(error.to_string()))?;
+        let aws = aws.get().await;
         if aws.region().is_none() {
             return Err(Failure::usage(
                 "no AWS region: set AWS_REGION, or one in the AWS profile",
@@ -57,24 +52,6 @@ impl Serve {
         }
         serve_until_stopped(app, listener).await
     }
-}
-
-/// The text of the configuration's file; without one that is named, of countersign.toml, if it is there.
-pub(super) fn configuration(named: Option<&Path>) -> Result<Option<String>, Failure> {
-    let path = named.unwrap_or(Path::new(USUAL_FILE));
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => Ok(None),
-        Err(error) => Err(Failure::usage(format!(
-            "{} can't be read: {error}",
-            path.display()
-        ))),
-    }
-}
-
-/// This process's variables, those that are text.
-pub(super) fn variables() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)))
 }
 
 /// Runs until a signal comes, then answers what was accepted and ends. A second signal ends at once.

@@ -12,6 +12,9 @@ pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
 /// For what did not.
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 
+/// For what somebody should look at.
+pub(crate) const WARN: Style = AnsiColor::Yellow.on_default().bold();
+
 /// Prints a line.
 pub(crate) fn say(line: &str) {
     anstream::println!("{line}");

@@ -8,10 +8,11 @@ mod names;
 pub use names::is_placeholder;
 
 use super::read::{ConfigError, Reader, check_mail_from, check_organisation, check_time_zone, plain};
-use super::source::{self, LOCAL_KEYS, nearest, unknown};
+use super::reference::Fetched;
+use super::source::{self, LOCAL_KEYS, Origins, nearest, unknown};
 use crate::domain::activity::Asks;
 use crate::domain::signer::Person;
-use names::{check_activity, check_bucket, check_host, check_identity, check_queue};
+use names::{check_activity, check_bucket, check_host, check_identity, check_queue, check_runner};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -51,6 +52,8 @@ pub struct Settings {
     pub people: Vec<Person>,
     /// Where HTTP tasks may go: hosts, each with a port or without.
     pub http_tasks: Vec<String>,
+    /// Where durable executions are run, such as the server of AWS's testing SDK: `http://127.0.0.1:5000`.
+    pub durable_runner: Option<String>,
     /// Names of queues that are polled for requests.
     pub intake_queues: Vec<String>,
     /// Activities whose worker is Countersign: their names, and what their tasks ask for.
@@ -71,6 +74,7 @@ impl Default for Settings {
                 email: Some("bob@example.com".to_owned()),
             }],
             http_tasks: Vec::new(),
+            durable_runner: None,
             intake_queues: Vec::new(),
             worked: Vec::new(),
         }
@@ -117,9 +121,12 @@ pub enum Function {
 /// there. `builtins` are the samples that there are.
 pub fn read(text: &str, folder: &Path, builtins: &[&str]) -> Result<Local, ConfigError> {
     let mut problems = Vec::new();
-    let values = source::from_file(text, &LOCAL_KEYS, &mut problems);
+    let values = source::from_file(text, LOCAL_KEYS, &mut problems);
+    // Nothing that `local` reads may be a secret, so nothing is referred to.
     let mut reader = Reader {
         values: &values,
+        origins: &Origins::new(),
+        fetched: &Fetched::new(),
         read_file: &|path| std::fs::read(path),
         problems,
     };
@@ -157,6 +164,10 @@ impl Reader<'_> {
         let time_zone = self.checked("time_zone", time_zone, check_time_zone);
         let mail_from = self.text("mail_from");
         let mail_from = self.checked("mail_from", mail_from, check_mail_from);
+        let runner = self.text("durable_runner");
+        let durable_runner = self.checked("durable_runner", runner, |url| {
+            check_runner(&url).map_err(str::to_owned).map(|()| url)
+        });
         let people = if self.values.contains_key("people") {
             self.people()
         } else {
@@ -172,6 +183,7 @@ impl Reader<'_> {
             mail_from: mail_from.unwrap_or(usual.mail_from),
             people,
             http_tasks: self.names("http_tasks", check_host),
+            durable_runner,
             intake_queues: named(intake_queues, '/'),
             worked: worked
                 .into_iter()

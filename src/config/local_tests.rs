@@ -14,6 +14,7 @@ activities = ["validation"]
 buckets = ["documents"]
 mail_identities = ["reports@example.com", "example.org"]
 http_tasks = ["localhost:3000", "127.0.0.1"]
+durable_runner = "http://127.0.0.1:5000"
 public_url = "https://sign.example.com/"
 table = "countersign"
 
@@ -71,6 +72,10 @@ fn a_whole_file_is_read_and_paths_are_meant_from_its_folder() {
     assert_eq!(local.settings.time_zone, "Europe/Berlin");
     assert_eq!(local.settings.people[0].name, "Carol");
     assert_eq!(local.settings.http_tasks, ["localhost:3000", "127.0.0.1"]);
+    assert_eq!(
+        local.settings.durable_runner.as_deref(),
+        Some("http://127.0.0.1:5000")
+    );
     assert_eq!(local.queues, ["validation.fifo", "plain"]);
     assert_eq!(local.mail_identities, ["reports@example.com", "example.org"]);
     assert_eq!(local.substitutions["TimeoutSeconds"], "3600");
@@ -151,6 +156,7 @@ activities = "validation"
 buckets = ["Documents"]
 mail_identities = ["reports"]
 http_tasks = ["http://localhost/"]
+durable_runner = "https://localhost:5000"
 mail_from = "Bob"
 time_zone = "Mars"
 master_key = "canary"
@@ -210,6 +216,7 @@ builtin = "lambda-loop"
         "buckets[0]: a bucket's name has",
         "mail_identities[0]: must be a mail address or a domain",
         "http_tasks[0]: must be a host",
+        "durable_runner: must be an address",
         "mail_from: is not a mail address",
         "time_zone: isn't a time zone",
         "master_key: is a secret",
@@ -261,7 +268,8 @@ fn the_guide_documents_every_key_and_no_other() {
     let further = ["workflows.NAME.type", "workflows.NAME.substitutions"];
     let tables = ["workflows", "functions"];
     let mut known: Vec<&str> = LOCAL_KEYS
-        .into_iter()
+        .iter()
+        .copied()
         .filter(|key| !tables.contains(key))
         .collect();
     known.extend(further);

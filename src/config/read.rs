@@ -1,11 +1,11 @@
-//! Reading the configuration of `serve`. Everything that is missing or wrong is told at once, by its key and with what
-//! to do about it. What the keys mean is in docs/OPERATIONS.md.
+//! Checking the configuration of `serve`. Everything that is missing or wrong is told at once, by its key and with what
+//! to do about it. What the keys mean is in docs/OPERATIONS.md; the keys that are secrets are read in `keys.rs`.
 
 use super::Config;
-use super::source::{self, Problem, nearest, unknown, variable};
+use super::reference::{Fetched, Reference, Secret};
+use super::source::{self, Origins, Problem, nearest, unknown, variable};
 use crate::domain::api_key::{ApiKey, Scope};
 use crate::domain::digest::Sha256;
-use crate::domain::keys::MasterKey;
 use crate::domain::request::check_email;
 use crate::domain::request_fields::check_line;
 use crate::domain::signer::Person;
@@ -42,53 +42,42 @@ pub enum Runs {
 #[error("the configuration can't be used:{}", .0.iter().map(|p| format!("\n  {}: {}", p.key, p.message)).collect::<Vec<_>>().concat())]
 pub struct ConfigError(pub(super) Vec<Problem>);
 
-/// Reads a file's contents: [`std::fs::read`], or what a test has.
-pub type ReadFile<'a> = &'a dyn Fn(&Path) -> std::io::Result<Vec<u8>>;
-
-/// Reads the configuration from the text of a TOML file (if there is one) and from variables, which win. Files that
-/// hold keys are read by `read_file`.
-pub fn read(
-    file: Option<&str>,
-    variables: impl IntoIterator<Item = (String, String)>,
-    runs: Runs,
-    read_file: ReadFile<'_>,
-) -> Result<Serve, ConfigError> {
-    let mut problems = Vec::new();
-    let values = source::merge(file, variables, &mut problems);
-    let mut reader = Reader {
-        values: &values,
-        read_file,
-        problems,
-    };
-    let serve = reader.serve(runs);
-    match serve {
-        Some(serve) if reader.problems.is_empty() => Ok(serve),
-        _ => Err(ConfigError(reader.problems)),
+impl ConfigError {
+    /// What is wrong: each key, or variable, with what is wrong about it and what to do. Never a secret.
+    pub fn problems(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .map(|problem| (problem.key.as_str(), problem.message.as_str()))
     }
 }
+
+/// Reads a file's contents: [`std::fs::read`], or what a test has.
+pub type ReadFile<'a> = &'a dyn Fn(&Path) -> std::io::Result<Vec<u8>>;
 
 /// Looks at values, and gathers what is wrong with them.
 pub(super) struct Reader<'a> {
     pub(super) values: &'a Map<String, Value>,
+    pub(super) origins: &'a Origins,
+    pub(super) fetched: &'a Fetched,
     pub(super) read_file: ReadFile<'a>,
     pub(super) problems: Vec<Problem>,
 }
 
 impl Reader<'_> {
-    fn serve(&mut self, runs: Runs) -> Option<Serve> {
+    pub(super) fn serve(&mut self, runs: Runs) -> Option<Serve> {
         let public_url = self.required(
             "public_url",
             "where signers reach the pages, such as \"https://sign.example.com\"",
         );
         let public_url = self.checked("public_url", public_url, check_url);
-        let listen = self.text("listen").or_else(|| Some("127.0.0.1:8080".to_owned()));
+        let listen = self.text_or_default("listen");
         let listen = self.checked("listen", listen, |text| {
             text.parse::<SocketAddr>()
                 .map_err(|_| "must be an address and a port, such as \"0.0.0.0:8080\"".to_owned())
         });
         let organisation = self.required("organisation", "who asks, as signers read it: \"Example Ltd\"");
         let organisation = self.checked("organisation", organisation, check_organisation);
-        let time_zone = self.text("time_zone").or_else(|| Some("UTC".to_owned()));
+        let time_zone = self.text_or_default("time_zone");
         let time_zone = self.checked("time_zone", time_zone, check_time_zone);
         let table = self.required("table", "the name of the DynamoDB table");
         let table = self.checked("table", table, check_table);
@@ -98,7 +87,7 @@ impl Reader<'_> {
         );
         let mail_from = self.checked("mail_from", mail_from, check_mail_from);
         let (mail_configuration_set, mail_topics) = self.mail_events();
-        let look_every = self.number("look_every_seconds", 10, 1, 3600);
+        let look_every = self.number("look_every_seconds", 1, 3600);
         let master_key = self.master_key();
         let older_keys = self.older_keys();
         let evidence_seed = self.key(
@@ -146,50 +135,9 @@ impl Reader<'_> {
         }
     }
 
-    fn master_key(&mut self) -> Option<MasterKey> {
-        let id = self.number("master_key_id", 1, 0, 255);
-        let bytes = self.key(
-            "master_key",
-            "the key for links and task tokens, 32 bytes; make one with: openssl rand -base64 32 > master.key",
-        );
-        Some(MasterKey::new(u8::try_from(id?).ok()?, bytes?))
-    }
-
-    fn older_keys(&mut self) -> Vec<MasterKey> {
-        let current = self
-            .values
-            .get("master_key_id")
-            .map_or_else(|| "1".to_owned(), plain);
-        let mut seen = BTreeSet::from([current]);
-        let mut keys = Vec::new();
-        for (path, map) in self.list("older_keys", &["id", "file", "key"]) {
-            let id = map.get("id").map(plain).unwrap_or_default();
-            let Ok(number) = id.parse::<u8>() else {
-                self.problem(format!("{path}.id"), "must be a number from 0 to 255");
-                continue;
-            };
-            if !seen.insert(id) {
-                self.problem(format!("{path}.id"), "is the number of another key");
-            }
-            let bytes = match (map.get("file"), map.get("key")) {
-                (Some(Value::String(file)), None) => self.key_in_file(&format!("{path}.file"), file),
-                (None, Some(Value::String(key))) => self.decoded(&format!("{path}.key"), key.as_bytes()),
-                _ => {
-                    self.problem(
-                        path,
-                        "must have a file, with the key in it (in the variable: a file or a key)",
-                    );
-                    None
-                }
-            };
-            keys.extend(bytes.map(|bytes| MasterKey::new(number, bytes)));
-        }
-        keys
-    }
-
     pub(super) fn people(&mut self) -> Vec<Person> {
         let mut people = Vec::new();
-        for (path, map) in self.list("people", &["name", "email"]) {
+        for (path, map) in self.list("people") {
             let field = |name: &str| map.get(name).and_then(Value::as_str).unwrap_or_default();
             let name = check_line(field("name"), 100);
             let email = check_email(field("email"));
@@ -213,7 +161,7 @@ impl Reader<'_> {
     fn api_keys(&mut self, runs: Runs) -> Vec<ApiKey> {
         let before = self.problems.len();
         let mut keys: Vec<ApiKey> = Vec::new();
-        for (path, map) in self.list("api_keys", &["id", "sha256", "scopes"]) {
+        for (path, map) in self.list("api_keys") {
             let field = |name: &str| map.get(name).and_then(Value::as_str).unwrap_or_default();
             let id = check_line(field("id"), 64);
             if let Err(message) = &id {
@@ -261,11 +209,24 @@ impl Reader<'_> {
         scopes
     }
 
-    /// The tables of a list, each with its path. Anything in them that isn't `known` is a problem.
-    fn list(&mut self, key: &str, known: &[&str]) -> Vec<(String, Map<String, Value>)> {
+    /// The tables of a list, each with its path. Anything in them that isn't known is a problem.
+    pub(super) fn list(&mut self, key: &str) -> Vec<(String, Map<String, Value>)> {
+        let known = source::fields(key);
+        let fetched;
         let entries = match self.values.get(key) {
             None => return Vec::new(),
             Some(Value::Array(entries)) => entries,
+            Some(Value::String(text)) if Reference::parse(text).is_some() => {
+                let Some(secret) = self.referred(key, text) else {
+                    return Vec::new();
+                };
+                let Ok(entries) = serde_json::from_slice(secret.expose()) else {
+                    self.problem(key, format!("{text} isn't a list in JSON: [{{\"…\": \"…\"}}]"));
+                    return Vec::new();
+                };
+                fetched = entries;
+                &fetched
+            }
             Some(_) => {
                 self.problem(key, format!("must be a list; in the file: [[{key}]]"));
                 return Vec::new();
@@ -286,50 +247,29 @@ impl Reader<'_> {
         tables
     }
 
-    /// A key of 32 bytes: itself in a variable, or in a file that `<name>_file` names.
-    fn key(&mut self, name: &str, what: &str) -> Option<[u8; 32]> {
-        let file = format!("{name}_file");
-        match (self.text(name), self.text(&file)) {
-            (Some(_), Some(_)) => {
-                self.problem(name, format!("is given beside {file}; give one of them"));
-                None
-            }
-            (Some(text), None) => self.decoded(&variable(name), text.as_bytes()),
-            (None, Some(path)) => self.key_in_file(&file, &path),
-            (None, None) => {
-                let message = format!("is missing: {what} (or {}, with the key itself)", variable(name));
-                self.problem(file, message);
-                None
-            }
-        }
-    }
-
-    fn key_in_file(&mut self, key: &str, path: &str) -> Option<[u8; 32]> {
-        match (self.read_file)(Path::new(path)) {
-            Ok(bytes) => self.decoded(key, &bytes),
-            Err(error) => {
-                self.problem(key, format!("{path} can't be read: {error}"));
+    /// The secret that a text refers to; `None`, with a problem, if there is none.
+    pub(super) fn referred(&mut self, key: &str, text: &str) -> Option<Secret> {
+        match Reference::parse(text)? {
+            Ok(reference) => match self.fetched.get(&reference) {
+                Some(Ok(secret)) => Some(secret.clone()),
+                Some(Err(message)) => {
+                    self.problem(key, format!("{reference} {message}"));
+                    None
+                }
+                None => {
+                    self.problem(key, format!("{reference} can't be looked up here"));
+                    None
+                }
+            },
+            Err(message) => {
+                self.problem(key, message);
                 None
             }
         }
     }
 
-    /// 32 bytes as they are, in hexadecimal, or in base64.
-    fn decoded(&mut self, key: &str, given: &[u8]) -> Option<[u8; 32]> {
-        let text = given.trim_ascii();
-        let decoded = [
-            Some(given.to_vec()),
-            data_encoding::HEXLOWER_PERMISSIVE.decode(text).ok(),
-            data_encoding::BASE64.decode(text).ok(),
-        ];
-        let bytes = decoded
-            .into_iter()
-            .flatten()
-            .find_map(|bytes| bytes.try_into().ok());
-        if bytes.is_none() {
-            self.problem(key, "must be 32 bytes in base64 or hexadecimal");
-        }
-        bytes
+    fn text_or_default(&mut self, key: &str) -> Option<String> {
+        self.text(key).or_else(|| source::default(key).map(str::to_owned))
     }
 
     pub(super) fn text(&mut self, key: &str) -> Option<String> {
@@ -348,11 +288,12 @@ impl Reader<'_> {
         self.text(key)
     }
 
-    fn number(&mut self, key: &str, default: i64, min: i64, max: i64) -> Option<i64> {
-        let Some(value) = self.values.get(key) else {
-            return Some(default);
-        };
-        let number = plain(value)
+    pub(super) fn number(&mut self, key: &str, min: i64, max: i64) -> Option<i64> {
+        let given = self.values.get(key).map(plain);
+        let number = given
+            .as_deref()
+            .or_else(|| source::default(key))
+            .unwrap_or_default()
             .parse()
             .ok()
             .filter(|number| (min..=max).contains(number));

@@ -1,7 +1,7 @@
 //! What is read, and how each thing that is wrong is told.
 
-use super::Runs;
 use super::*;
+use crate::config::gathered::Gathered;
 use crate::intake::Ways;
 
 const KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
@@ -42,7 +42,9 @@ fn read_with(file: Option<&str>, variables: &[(&str, &str)]) -> Result<Serve, St
         Some("short.key") => Ok(b"c2hvcnQtY2FuYXJ5".to_vec()),
         _ => Err(std::io::Error::from(std::io::ErrorKind::NotFound)),
     };
-    read(file, variables, Runs::Service, &files).map_err(|error| error.to_string())
+    Gathered::new(file.map(|text| ("countersign.toml", text)), variables, Vec::new())
+        .read(Runs::Service, &files)
+        .map_err(|error| error.to_string())
 }
 
 #[test]
@@ -244,6 +246,186 @@ fn each_mistake_is_told_by_its_key() {
     }
 }
 
+/// What is read when the references came to this.
+fn read_referred(
+    file: &str,
+    variables: &[(&str, &str)],
+    fetched: &[(&str, Result<&[u8], &str>)],
+) -> Result<Serve, String> {
+    let files = |_: &Path| Ok(KEY.as_bytes().to_vec());
+    let variables = variables
+        .iter()
+        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+    let mut gathered = Gathered::new(Some(("countersign.toml", file)), variables, Vec::new());
+    let asked: Vec<String> = gathered.references().iter().map(ToString::to_string).collect();
+    for (reference, came) in fetched {
+        assert!(
+            asked.contains(&(*reference).to_owned()),
+            "{reference} isn't asked for: {asked:?}"
+        );
+        let came = came
+            .map(|bytes| Secret::new(bytes.to_vec()))
+            .map_err(str::to_owned);
+        let reference = Reference::parse(reference).expect("one").expect("right");
+        gathered.fetched.insert(reference, came);
+    }
+    assert_eq!(asked.len(), fetched.len(), "{asked:?}");
+    let shown = format!("{:?}", gathered.shown());
+    assert!(!shown.contains(KEY) && !shown.contains("canary"), "{shown}");
+    gathered
+        .read(Runs::Service, &files)
+        .map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_reference_stands_for_a_secret() {
+    let file = WHOLE
+        .replace(
+            "master_key_file = \"master.key\"",
+            "master_key = \"secretsmanager:keys#master\"",
+        )
+        .replace("file = \"old.key\"", "key = \"ssm:/countersign/old\"");
+    let keys = br#"[{"id": "ci", "sha256": "1111111111111111111111111111111111111111111111111111111111111111", "scopes": ["requests:write"]}]"#;
+    let serve = read_referred(
+        &file,
+        &[("COUNTERSIGN_API_KEYS", "ssm:/countersign/api-keys")],
+        &[
+            ("secretsmanager:keys#master", Ok(&[9; 32])),
+            ("ssm:/countersign/old", Ok(format!("{KEY}\n").as_bytes())),
+            ("ssm:/countersign/api-keys", Ok(keys)),
+        ],
+    )
+    .expect("right");
+    assert_eq!(serve.config.older_keys.len(), 1);
+    assert_eq!(serve.config.api_keys[0].sha256.as_bytes(), &[0x11; 32]);
+}
+
+#[test]
+fn a_secret_that_can_t_be_had_is_told_by_its_key_and_never_shown() {
+    let file = WHOLE
+        .replace("master_key_file = \"master.key\"", "master_key = \"ssm:/master\"")
+        .replace("file = \"old.key\"", "key = \"secretsmanager:old\"");
+    let denied = "can't be read: Parameter Store in eu-central-1 says AccessDeniedException";
+    let error = read_referred(
+        &file,
+        &[("COUNTERSIGN_PEOPLE", "secretsmanager:people")],
+        &[
+            ("ssm:/master", Err(denied)),
+            ("secretsmanager:old", Ok(b"canary")),
+            ("secretsmanager:people", Ok(b"canary")),
+        ],
+    )
+    .expect_err("wrong");
+    assert!(
+        error.contains(&format!("\n  master_key: ssm:/master {denied}")),
+        "{error}"
+    );
+    assert!(error.contains("older_keys[0].key: must be 32 bytes"), "{error}");
+    assert!(
+        error.contains("people: secretsmanager:people isn't a list in JSON"),
+        "{error}"
+    );
+    assert!(!error.contains("canary"), "{error}");
+
+    for (written, expected) in [
+        (
+            "key = \"canary\"",
+            "older_keys[0].key: is a secret, and doesn't belong in this file",
+        ),
+        (
+            "key = \"ssm:\"",
+            "older_keys[0].key: isn't complete: write ssm:NAME",
+        ),
+    ] {
+        let file = WHOLE.replace("file = \"old.key\"", written);
+        let error = read_referred(&file, &[], &[]).expect_err(written);
+        assert!(error.contains(expected) && !error.contains("canary"), "{error}");
+    }
+}
+
+#[test]
+fn a_function_needs_no_api_key() {
+    let file = WHOLE.split("[[api_keys]]").next().expect("the rest");
+    let error = read_with(Some(file), &[]).expect_err("a service does");
+    assert!(error.contains("api_keys: there are none"), "{error}");
+    let read = Gathered::new(Some(("countersign.toml", file)), [], Vec::new())
+        .read(Runs::Function, &|_| Ok(KEY.as_bytes().to_vec()));
+    assert!(read.is_ok_and(|serve| serve.config.api_keys.is_empty()));
+}
+
+#[test]
+fn each_key_is_shown_with_where_it_comes_from() {
+    let variables = [
+        ("COUNTERSIGN_TABLE".to_owned(), "other".to_owned()),
+        ("COUNTERSIGN_EVIDENCE_KEY".to_owned(), KEY.to_owned()),
+        (
+            "COUNTERSIGN_OLDER_KEYS".to_owned(),
+            format!(r#"[{{"id": 9, "key": "{KEY}"}}]"#),
+        ),
+    ];
+    let shown = Gathered::new(Some(("here.toml", WHOLE)), variables, Vec::new()).shown();
+    assert!(
+        shown
+            .iter()
+            .map(|shown| shown.key)
+            .eq(source::KEYS.iter().copied())
+    );
+    let find = |key: &str| {
+        let found = shown.iter().find(|shown| shown.key == key).expect("known");
+        let value = found.value.as_ref().map(ToString::to_string).unwrap_or_default();
+        (value, found.origin.to_string())
+    };
+    let text = |value: &str, origin: &str| (value.to_owned(), origin.to_owned());
+    assert_eq!(find("table"), text("\"other\"", "COUNTERSIGN_TABLE"));
+    assert_eq!(find("organisation"), text("\"Example Ltd\"", "here.toml"));
+    assert_eq!(
+        find("evidence_key"),
+        text("\"(hidden)\"", "COUNTERSIGN_EVIDENCE_KEY")
+    );
+    assert_eq!(
+        find("older_keys"),
+        text("[{\"id\":9,\"key\":\"(hidden)\"}]", "COUNTERSIGN_OLDER_KEYS")
+    );
+    assert_eq!(find("master_key"), text("", "default"));
+}
+
+/// The chapter of docs/OPERATIONS.md about the configuration.
+fn chapter() -> &'static str {
+    let document = include_str!("../../docs/OPERATIONS.md");
+    let after = document
+        .split("\n## Configuration\n")
+        .nth(1)
+        .expect("the chapter");
+    after.split("\n##").next().expect("it")
+}
+
+#[test]
+fn operations_md_says_each_default_and_each_field_of_a_list() {
+    let row = |key: &str| {
+        let begin = format!("| `{key}` |");
+        let line = chapter().lines().find(|line| line.starts_with(&begin));
+        line.unwrap_or_else(|| panic!("no row for {key}")).to_owned()
+    };
+    for (key, text) in source::DEFAULTS {
+        let last = row(key)
+            .trim_end_matches(" |")
+            .rsplit('|')
+            .next()
+            .expect("a cell")
+            .trim()
+            .replace(['`', '"'], "");
+        assert_eq!(last, *text, "{key}");
+    }
+    for (list, fields) in source::FIELDS {
+        for field in *fields {
+            assert!(
+                row(list).contains(&format!("`{field}`")),
+                "{list} doesn't say {field}"
+            );
+        }
+    }
+}
+
 const WAYS: &str = r#"
 intake_queues = ["https://sqs.eu-central-1.amazonaws.com/123456789012/approvals"]
 dead_letter_queue = "https://sqs.eu-central-1.amazonaws.com/123456789012/graves"
@@ -354,15 +536,7 @@ fn what_is_wrong_with_a_way_in_is_told_by_its_key() {
 
 #[test]
 fn operations_md_documents_every_key_and_no_other() {
-    let document = include_str!("../../docs/OPERATIONS.md");
-    let table = document
-        .split("## Configuration")
-        .nth(1)
-        .expect("the chapter")
-        .split("\n## ")
-        .next()
-        .expect("it");
-    let mut named: Vec<&str> = table
+    let mut named: Vec<&str> = chapter()
         .lines()
         .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
         .map(|(key, _)| key)

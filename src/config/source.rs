@@ -1,10 +1,13 @@
 //! Where the configuration stands: a TOML file, and `COUNTERSIGN_*` variables, which win. Gives one value for each
 //! key; which keys there are is written here, what they mean in `read.rs`.
 
+use super::gathered::Origin;
+use super::reference::Reference;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// Every key of `serve`. In the environment each is `COUNTERSIGN_` and its name in capitals; lists are JSON there.
-pub(super) const KEYS: [&str; 23] = [
+pub(super) const KEYS: &[&str] = &[
     "public_url",
     "listen",
     "organisation",
@@ -30,8 +33,32 @@ pub(super) const KEYS: [&str; 23] = [
     "operations",
 ];
 
+/// What is in force where nothing is said. Keys that aren't here are needed, or stand for nothing without a value.
+pub(super) const DEFAULTS: &[(&str, &str)] = &[
+    ("listen", "127.0.0.1:8080"),
+    ("time_zone", "UTC"),
+    ("look_every_seconds", "10"),
+    ("master_key_id", "1"),
+    ("operations", "off"),
+];
+
+/// What is in force for a key without a value.
+pub(super) fn default(key: &str) -> Option<&'static str> {
+    DEFAULTS
+        .iter()
+        .find(|(name, _)| *name == key)
+        .map(|(_, text)| *text)
+}
+
+/// What may be said in each table of a list. A reference to a secret that is the list, in JSON, may stand for each.
+pub(super) const FIELDS: &[(&str, &[&str])] = &[
+    ("older_keys", &["id", "file", "key"]),
+    ("people", &["name", "email"]),
+    ("api_keys", &["id", "sha256", "scopes"]),
+];
+
 /// The keys that `local` reads. Both commands may be given the same file; each leaves the other's alone.
-pub(super) const LOCAL_KEYS: [&str; 13] = [
+pub(super) const LOCAL_KEYS: &[&str] = &[
     "organisation",
     "time_zone",
     "mail_from",
@@ -42,16 +69,18 @@ pub(super) const LOCAL_KEYS: [&str; 13] = [
     "buckets",
     "mail_identities",
     "http_tasks",
+    "durable_runner",
     "substitutions",
     "workflows",
     "functions",
 ];
 
-/// Keys that are secrets themselves: never in the file, which is shown, copied and committed.
-pub(super) const SECRETS: [&str; 2] = ["master_key", "evidence_key"];
+/// Keys that are secrets themselves: never in the file, which is shown, copied and committed. A reference to a secret
+/// may stand there.
+pub(super) const SECRETS: &[&str] = &["master_key", "evidence_key"];
 
 /// Keys whose values are lists or tables.
-const LISTS: [&str; 7] = [
+const LISTS: &[&str] = &[
     "older_keys",
     "people",
     "api_keys",
@@ -60,6 +89,27 @@ const LISTS: [&str; 7] = [
     "mail_topics",
     "activities",
 ];
+
+/// Whether a key's value is a list or a table.
+pub(super) fn is_list(key: &str) -> bool {
+    LISTS.contains(&key)
+}
+
+/// The fields of a list's tables that are secrets themselves.
+pub(super) fn secret_fields(key: &str) -> &'static [&'static str] {
+    if key == "older_keys" { &["key"] } else { &[] }
+}
+
+/// What may be said in each table of the list `key`.
+pub(super) fn fields(key: &str) -> &'static [&'static str] {
+    FIELDS
+        .iter()
+        .find(|(list, _)| *list == key)
+        .map_or(&[], |(_, fields)| fields)
+}
+
+/// Where each key's value comes from.
+pub(super) type Origins = BTreeMap<String, Origin>;
 
 /// Variables of ours that other commands read.
 const NOT_OURS: [&str; 3] = ["CONFIG", "URL", "API_KEY"];
@@ -89,15 +139,20 @@ pub(super) fn variable(key: &str) -> String {
     format!("{PREFIX}{}", key.to_uppercase())
 }
 
-/// File and variables as one map.
+/// File (its name, its text) and variables as one map, with where each value comes from.
 pub(super) fn merge(
-    file: Option<&str>,
+    file: Option<(&str, &str)>,
     variables: impl IntoIterator<Item = (String, String)>,
     problems: &mut Vec<Problem>,
-) -> Map<String, Value> {
-    let mut values = file
-        .map(|text| from_file(text, &KEYS, problems))
-        .unwrap_or_default();
+) -> (Map<String, Value>, Origins) {
+    let mut origins = Origins::new();
+    let mut values = Map::new();
+    if let Some((place, text)) = file {
+        values = from_file(text, KEYS, problems);
+        for key in values.keys() {
+            origins.insert(key.clone(), Origin::File(place.to_owned()));
+        }
+    }
     for (name, text) in variables {
         let Some(rest) = name.strip_prefix(PREFIX) else {
             continue;
@@ -105,12 +160,12 @@ pub(super) fn merge(
         if NOT_OURS.contains(&rest) || is_kubernetes(rest) || text.is_empty() {
             continue;
         }
-        let Some(key) = KEYS.into_iter().find(|key| key.to_uppercase() == rest) else {
-            let near = nearest(&rest.to_lowercase(), &KEYS).map(variable);
+        let Some(key) = KEYS.iter().find(|key| key.to_uppercase() == rest) else {
+            let near = nearest(&rest.to_lowercase(), KEYS).map(variable);
             problems.push(Problem::new(name, unknown("variable", near.as_deref())));
             continue;
         };
-        let value = if LISTS.contains(&key) {
+        let value = if is_list(key) && Reference::parse(&text).is_none() {
             if let Ok(value) = serde_json::from_str(&text) {
                 value
             } else {
@@ -121,9 +176,10 @@ pub(super) fn merge(
         } else {
             Value::String(text)
         };
-        values.insert(key.to_owned(), value);
+        values.insert((*key).to_owned(), value);
+        origins.insert((*key).to_owned(), Origin::Variable(name));
     }
-    values
+    (values, origins)
 }
 
 /// The values of the keys in `own`, from the text of a file that may hold other commands' keys as well.
@@ -143,17 +199,18 @@ pub(super) fn from_file(text: &str, own: &[&str], problems: &mut Vec<Problem>) -
             return Map::new();
         }
     };
-    values.retain(|key, _| {
-        if SECRETS.contains(&key.as_str()) {
+    values.retain(|key, value| {
+        let refers = value.as_str().and_then(Reference::parse).is_some();
+        if SECRETS.contains(&key.as_str()) && !refers {
             let message = format!(
                 "is a secret, and doesn't belong in this file: write it into a file of its own, named by {key}_file, \
-                 or into {}",
+                 or into {}; or say where it is kept: secretsmanager:…, ssm:…, kms:…",
                 variable(key)
             );
             problems.push(Problem::new(key, message));
             return false;
         }
-        let known = [&KEYS[..], &LOCAL_KEYS[..]].concat();
+        let known = [KEYS, LOCAL_KEYS].concat();
         if !known.contains(&key.as_str()) {
             problems.push(Problem::new(key, unknown("key", nearest(key, &known))));
         }

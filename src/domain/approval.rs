@@ -98,11 +98,14 @@ impl Approval {
             }
             Ending::Expired { outcome: None, .. } => {
                 let waiting: Vec<String> = self.unanswered().map(|number| self.people.name(number)).collect();
-                self.failure("Approval.Expired", &ended.ending, json!({"notAnswered": waiting}))
+                let summary = format!("Not answered in time by {}", waiting.join(", "));
+                let details = json!({"notAnswered": waiting});
+                self.failure("Approval.Expired", &ended.ending, summary, details)
             }
             Ending::Cancelled { by, reason, .. } => self.failure(
                 "Approval.Cancelled",
                 &ended.ending,
+                with_reason(format!("Withdrawn by {by}"), reason.as_deref()),
                 json!({"cancelledBy": by, "reason": reason}),
             ),
         })
@@ -152,17 +155,21 @@ impl Approval {
             .state
             .answer()
             .and_then(|a| a.private.comment.clone());
-        let details = json!({
-            "outcome": decision.outcome,
-            "rejectedBy": self.people.name(decision.by),
-            "comment": comment,
-        });
-        self.failure("Approval.Rejected", ending, details)
+        let name = self.people.name(decision.by);
+        let summary = with_reason(format!("Rejected by {name}"), comment.as_deref());
+        let details = json!({"outcome": decision.outcome, "rejectedBy": name, "comment": comment});
+        self.failure("Approval.Rejected", ending, summary, details)
     }
 
     /// A failure whose cause is JSON of what a person who debugs the workflow asks first, and, where it fits, all
     /// the responses.
-    fn failure(&self, error: &'static str, ending: &Ending, details: Value) -> CallbackMessage {
+    fn failure(
+        &self,
+        error: &'static str,
+        ending: &Ending,
+        summary: String,
+        details: Value,
+    ) -> CallbackMessage {
         let mut cause =
             json!({"requestId": self.id, "status": ending.status(), "title": self.body.terms.title});
         if let (Value::Object(cause), Value::Object(details)) = (&mut cause, details) {
@@ -175,6 +182,7 @@ impl Approval {
         let whole = cause.to_string();
         CallbackMessage::Failure {
             error,
+            summary,
             cause: if whole.chars().count() <= MAX_CAUSE_CHARS {
                 whole
             } else {
@@ -222,5 +230,12 @@ impl Approval {
             [one] => one.clone(),
             [first @ .., last] => format!("{} and {last}", first.join(", ")),
         }
+    }
+}
+
+fn with_reason(what: String, reason: Option<&str>) -> String {
+    match reason {
+        Some(reason) => format!("{what}: {reason}"),
+        None => what,
     }
 }

@@ -1,7 +1,7 @@
 //! The callback: how a decision gets to the workflow, and what is sent.
 //!
-//! `TaskTimedOut` means "expired or already closed", so each attempt is on record before it is made: only then has
-//! the question "did an earlier try of ours get through?" an answer.
+//! `TaskTimedOut` (for durable functions `CallbackTimeoutException`) means "expired or already closed", so each attempt is
+//! on record before it is made: only then has the question "did an earlier try of ours get through?" an answer.
 
 use super::schedule;
 use jiff::{SignedDuration, Timestamp};
@@ -18,7 +18,7 @@ pub enum Callback {
     },
     /// To be sent, or being sent.
     Queued(Queued),
-    /// Step Functions took it.
+    /// The workflow took it.
     Delivered {
         /// When.
         at: Timestamp,
@@ -39,7 +39,7 @@ pub enum Callback {
 pub struct Queued {
     /// Attempts begun.
     pub attempts: u32,
-    /// Attempts begun of which it isn't known whether Step Functions took them.
+    /// Attempts begun of which it isn't known whether they were taken.
     pub unanswered: u32,
     /// When the next attempt is due. While one runs, when that one is given up for lost.
     pub due: Timestamp,
@@ -56,7 +56,7 @@ pub struct Parked {
     pub reason: String,
     /// Attempts begun.
     pub attempts: u32,
-    /// Attempts begun of which it isn't known whether Step Functions took them.
+    /// Attempts begun of which it isn't known whether they were taken.
     pub unanswered: u32,
 }
 
@@ -155,9 +155,90 @@ pub enum CallbackMessage {
     Failure {
         /// One of ours, such as `Approval.Rejected`; at most 256 characters.
         error: &'static str,
+        /// What happened, in a sentence: for a durable function, whose error has a message beside its data.
+        summary: String,
         /// Readable JSON, at most [`MAX_CAUSE_CHARS`].
         cause: String,
     },
+}
+
+/// Why a call to the workflow didn't do what it should. The three classes that `flow/call_back.rs` acts on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SendError {
+    /// Worth repeating: throttled, out of order, or no answer.
+    Again {
+        /// AWS's error code, or what went wrong on the way.
+        code: String,
+        /// Whether the call may have taken effect all the same.
+        taken_perhaps: bool,
+    },
+    /// An operator has to look at it: repeating it would give the same.
+    Park {
+        /// AWS's error code and message.
+        reason: String,
+    },
+    /// Expired, already closed, or unknown by now: nobody waits behind it any more.
+    Closed,
+}
+
+/// What the history of an execution says of one wait.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Found {
+    /// It ended by an answer to this very request.
+    Answered(Answered),
+    /// It ended by something else, such as `TaskTimedOut`, or with the execution.
+    OtherEnd(String),
+    /// It can't be told from this history.
+    Nothing,
+    /// The history can't be read at the moment.
+    NotNow,
+}
+
+/// What an answer to a request said, as a history keeps it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Answered {
+    /// `approved`, `rejected`, `expired` or `cancelled`, where the history shows it.
+    pub status: Option<String>,
+    /// The outcome's id, where the history shows it.
+    pub outcome: Option<String>,
+}
+
+impl Answered {
+    /// Reads an output or a cause out of a history, perhaps cut short there; `None` when it isn't about `request_id`,
+    /// which is in everything that we send.
+    pub fn read(text: &str, request_id: &str) -> Option<Self> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Said {
+            request_id: String,
+            status: Option<String>,
+            outcome: Option<String>,
+        }
+        match serde_json::from_str::<Said>(text) {
+            Ok(said) => (said.request_id == request_id).then_some(Self {
+                status: said.status,
+                outcome: said.outcome,
+            }),
+            Err(_) => text.contains(request_id).then(Self::default),
+        }
+    }
+
+    /// Whether it is what `message` says, as far as the history shows it.
+    pub fn agrees_with(&self, message: &CallbackMessage) -> bool {
+        let text = match message {
+            CallbackMessage::Success { output } => output,
+            CallbackMessage::Failure { cause, .. } => cause,
+        };
+        let Ok(meant) = serde_json::from_str::<serde_json::Value>(text) else {
+            return false;
+        };
+        let same = |shown: &Option<String>, name: &str| {
+            shown
+                .as_deref()
+                .is_none_or(|shown| meant[name].as_str().is_none_or(|meant| meant == shown))
+        };
+        same(&self.status, "status") && same(&self.outcome, "outcome")
+    }
 }
 
 /// The largest output of a task, in bytes of UTF-8 (Step Functions quotas).
@@ -180,5 +261,27 @@ mod tests {
         assert!(!throttled.begin(now).earlier_may_have_landed());
         let lost = first.again(now, "no answer".into(), true, 0.5);
         assert!(lost.begin(now).earlier_may_have_landed());
+    }
+
+    #[test]
+    fn an_answer_in_a_history_is_known_by_its_request_and_by_what_it_says() {
+        let output = r#"{"requestId":"req_1","status":"approved","outcome":"approve"}"#;
+        let approved = Answered::read(output, "req_1").expect("ours");
+        assert_eq!(Answered::read(output, "req_2"), None);
+        assert_eq!(Answered::read(&output[..30], "req_1"), Some(Answered::default()));
+        assert_eq!(Answered::read("\"signed\"", "req_1"), None);
+        let sent = |output: &str| CallbackMessage::Success {
+            output: output.to_owned(),
+        };
+        assert!(approved.agrees_with(&sent(output)));
+        assert!(Answered::default().agrees_with(&sent(output)));
+        assert!(!approved.agrees_with(&sent(&output.replace("\"approve\"", "\"later\""))));
+        let cause = r#"{"requestId":"req_1","status":"expired"}"#.to_owned();
+        let expired = CallbackMessage::Failure {
+            error: "Approval.Expired",
+            summary: String::new(),
+            cause,
+        };
+        assert!(!approved.agrees_with(&expired));
     }
 }

@@ -87,7 +87,13 @@ pub struct RequestRecord {
     pub evidence: Head,
     /// How far the request has come.
     pub state: RequestState,
+    /// What a newer version keeps here: written back as it was.
+    #[serde(flatten)]
+    pub carried: Carried,
 }
+
+/// Fields that only a newer version knows.
+pub type Carried = serde_json::Map<String, serde_json::Value>;
 
 /// How far a request has come.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -197,8 +203,14 @@ pub enum WorkflowEnd {
         /// When it stopped.
         at: Option<Timestamp>,
     },
-    /// Step Functions says that the token is closed, and no call of ours can have closed it.
+    /// AWS says that the wait is over, and no call of ours that we know of can have ended it.
     TokenClosed,
+    /// By an answer to this very request, which this table knows nothing of: the table is older than the answer, restored
+    /// from a copy.
+    Answered {
+        /// What the answer said, such as `approved`, where the execution's history shows it.
+        status: Option<String>,
+    },
 }
 
 impl RequestState {

@@ -248,6 +248,10 @@ impl Told<'_> {
         let how = match because {
             WorkflowEnd::Execution { status, .. } => format!("its execution is {}", DisplayText::new(status)),
             WorkflowEnd::TokenClosed => "its task is closed".to_owned(),
+            WorkflowEnd::Answered { status } => format!(
+                "it had been told {} before, and this table is older than that",
+                DisplayText::new(status.as_deref().unwrap_or("an answer"))
+            ),
         };
         format!(
             "The workflow stopped waiting while people were being asked: {how}. Found {}.",

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::body::{Body, People, SaltSeed};
-use crate::domain::decision::{Pending, RequestRecord};
+use crate::domain::decision::{Carried, Pending, RequestRecord};
 use crate::domain::evidence::{Event, EvidenceKey, What};
 use crate::domain::ids::ApprovalId;
 use crate::domain::keys::{KeyRing, MasterKey};
@@ -52,6 +52,7 @@ fn approval(mailed: &[i64]) -> Approval {
             mail: None,
             told: false,
             posted: posted.collect(),
+            carried: Carried::default(),
         }],
         record: RequestRecord {
             version: 1,
@@ -61,6 +62,7 @@ fn approval(mailed: &[i64]) -> Approval {
                 heartbeat: None,
                 check: at(0),
             }),
+            carried: Carried::default(),
         },
         body,
         events: vec![event],

@@ -130,7 +130,7 @@ pub struct Reminders {
 /// The execution that asks, from its context object.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Execution {
-    /// `$$.Execution.Id`.
+    /// `$$.Execution.Id`; of a durable function, its durable execution's ARN.
     pub arn: Option<String>,
     /// `$$.Execution.Name`.
     pub name: Option<String>,
@@ -143,8 +143,11 @@ pub struct Execution {
 }
 
 impl Execution {
-    /// The ARN of the state machine, taken from the execution's.
+    /// The ARN of the state machine, or of the durable function, taken from the execution's.
     pub fn state_machine_arn(&self) -> Option<String> {
+        if let Some((function, _)) = self.arn.as_deref()?.split_once("/durable-execution/") {
+            return function.rsplit_once(':').map(|(arn, _version)| arn.to_owned());
+        }
         let (head, _name) = self.arn.as_deref()?.rsplit_once(':')?;
         Some(head.replacen(":execution:", ":stateMachine:", 1))
     }

@@ -223,11 +223,21 @@ fn reminders(f: &mut Fields<'_>, map: &Map<String, Value>) -> Reminders {
 }
 
 fn execution(f: &mut Fields<'_>, map: &Map<String, Value>) -> Execution {
+    let durable = f.value("callbackId").is_some();
     let mut inner = Fields::new("execution", map);
-    let arn = inner.line("arn", 1000).filter(|arn| {
-        let valid = arn.starts_with("arn:") && (arn.contains(":execution:") || arn.contains(":express:"));
+    let arn = inner.line("arn", 1024).filter(|arn| {
+        let valid = if durable {
+            is_durable_execution(arn)
+        } else {
+            arn.starts_with("arn:") && (arn.contains(":execution:") || arn.contains(":express:"))
+        };
         if !valid {
-            inner.problem("arn", "is not an execution's ARN; pass \"$$.Execution.Id\"");
+            let message = if durable {
+                "is not a durable execution's ARN; pass context.execution_context.durable_execution_arn"
+            } else {
+                "is not an execution's ARN; pass \"$$.Execution.Id\""
+            };
+            inner.problem("arn", message);
         }
         valid
     });
@@ -249,6 +259,17 @@ fn execution(f: &mut Fields<'_>, map: &Map<String, Value>) -> Execution {
     let problems = inner.finish();
     f.extend(problems);
     execution
+}
+
+/// Whether `id` names a durable execution: by its ARN, or as AWS's testing SDK does, by `<uuid>/<name>`.
+fn is_durable_execution(id: &str) -> bool {
+    let in_a_name = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    match id.split_once("/durable-execution/") {
+        Some((function, _)) => function.starts_with("arn:") && function.contains(":lambda:"),
+        None => id.split_once('/').is_some_and(|(run, name)| {
+            run.len() == 36 && run.chars().all(in_a_name) && !name.is_empty() && name.chars().all(in_a_name)
+        }),
+    }
 }
 
 fn tags(f: &mut Fields<'_>) -> BTreeMap<String, String> {
@@ -301,7 +322,7 @@ fn time_zone(f: &mut Fields<'_>) -> Option<String> {
 /// Parts of the format whose time has not come. They are refused rather than ignored: an approval that quietly
 /// lacks its form or its second factor would be worse than none.
 pub(super) fn refuse_what_is_not_supported(f: &mut Fields<'_>) {
-    for name in ["callbackId", "form", "escalate"] {
+    for name in ["form", "escalate"] {
         if f.value(name).is_some() {
             f.problem(name, "is not supported yet");
         }

@@ -84,10 +84,18 @@ fn names_the_field_of_each_problem() {
             Box::new(|v| v["callbackId"] = json!("AAAA")),
         ),
         (
-            "callbackId: is not supported yet",
+            "callbackId: may hold only letters, digits",
+            Box::new(|v| {
+                v.as_object_mut().expect("o").remove("taskToken");
+                v["callbackId"] = json!("no-base64");
+            }),
+        ),
+        (
+            "execution.arn: is not a durable execution's ARN",
             Box::new(|v| {
                 v.as_object_mut().expect("o").remove("taskToken");
                 v["callbackId"] = json!("AAAA");
+                v["execution"] = json!({"arn": "arn:aws:states:eu-central-1:123456789012:execution:m:e"});
             }),
         ),
         (
@@ -263,4 +271,27 @@ fn tells_every_problem_at_once_and_never_the_token() {
 fn a_refused_request_still_says_where_the_refusal_goes() {
     assert!(target_of(&json!({"taskToken": "AAAA", "title": 5})).is_some());
     assert!(target_of(&json!({"title": "x"})).is_none());
+}
+
+#[test]
+fn a_durable_function_asks_with_its_callback_and_its_execution() {
+    let request = |arn: &str| json!({"callbackId": "Y2FsbGJhY2s=", "title": "Publish", "signer": "Bob", "execution": {"arn": arn}});
+    let directory = Directory::new(vec![Person {
+        name: "Bob".to_owned(),
+        email: None,
+    }]);
+    let arn = "arn:aws:lambda:eu-central-1:123456789012:function:publish:7/durable-execution/name/id";
+    let parsed = parse(&request(arn), &directory).expect("right");
+    assert_eq!(parsed.target.kind(), "durable-callback");
+    let execution = parsed.terms.execution.expect("an execution");
+    assert_eq!(
+        execution.state_machine_arn().as_deref(),
+        Some("arn:aws:lambda:eu-central-1:123456789012:function:publish")
+    );
+    // As AWS's testing SDK names them.
+    let local = parse(&request("8193da47-ad90-41c5-86da-28c4df7d31ad/name"), &directory).expect("right");
+    assert_eq!(
+        local.terms.execution.expect("an execution").state_machine_arn(),
+        None
+    );
 }

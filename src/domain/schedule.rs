@@ -13,6 +13,10 @@ pub const MAIL_LEASE: SignedDuration = SignedDuration::from_secs(60);
 /// How often we look whether the workflow of a pending request still waits.
 pub const WORKFLOW_CHECK: SignedDuration = SignedDuration::from_hours(1);
 
+/// What is overdue by more than this was not just waiting for its turn: nobody worked, or the table is an older copy that
+/// was restored. Then the workflow is asked before anybody is mailed or anything expires.
+pub const LATE: SignedDuration = SignedDuration::from_mins(10);
+
 /// The pause after attempt number `attempts` (from 1) of a callback. `jitter` in 0..1 takes up to a quarter off or
 /// puts it on.
 pub fn callback_delay(attempts: u32, jitter: f64) -> SignedDuration {

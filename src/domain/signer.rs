@@ -1,6 +1,6 @@
 //! The people: who is asked, and how far each has come.
 
-use super::decision::Answer;
+use super::decision::{Answer, Carried};
 use super::digest::Sha256;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -93,6 +93,9 @@ pub struct SignerRecord {
     /// counts only if it is one of these.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub posted: Vec<Posted>,
+    /// What a newer version keeps here: written back as it was.
+    #[serde(flatten)]
+    pub carried: Carried,
 }
 
 /// How many mails a signer's record remembers by their ids.

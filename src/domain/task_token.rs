@@ -24,6 +24,11 @@ impl TaskToken {
             _ => Ok(Self(Zeroizing::new(text.to_owned()))),
         }
     }
+
+    /// The secret itself, for the calls about it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
 }
 
 /// A durable function's callback id in the plain. 1 to 1,024 characters of `[A-Za-z0-9+/]` with up to two `=` at the
@@ -52,6 +57,11 @@ impl CallbackId {
         }
         Ok(Self(Zeroizing::new(text.to_owned())))
     }
+
+    /// The secret itself, for the calls about it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
 }
 
 /// What an approval answers.
@@ -72,11 +82,11 @@ impl CallbackTarget {
         }
     }
 
-    /// The secret itself, for the call that answers it and for encryption.
+    /// The secret itself, for encryption.
     pub fn expose(&self) -> &str {
         match self {
-            Self::TaskToken(token) => &token.0,
-            Self::DurableCallback(id) => &id.0,
+            Self::TaskToken(token) => token.expose(),
+            Self::DurableCallback(id) => id.expose(),
         }
     }
 

@@ -104,6 +104,10 @@ impl Told<'_> {
                     )
                 }
                 WorkflowEnd::TokenClosed => "The workflow stopped waiting: its task is closed.".to_owned(),
+                WorkflowEnd::Answered { status } => format!(
+                    "The workflow had been told {} before, and this table is older than that.",
+                    DisplayText::new(status.as_deref().unwrap_or("an answer"))
+                ),
             },
         }
     }

@@ -4,11 +4,10 @@
 
 use super::{Flow, Step};
 use crate::domain::approval::Approval;
-use crate::domain::callback::{Callback, Parked, Queued};
+use crate::domain::callback::{Answered, Callback, CallbackMessage, Found, Parked, Queued, SendError};
 use crate::domain::decision::{Ended, RequestState};
 use crate::domain::ids::ApprovalId;
 use crate::domain::task_token::CallbackTarget;
-use crate::step_functions::{Found, SendError};
 use crate::store::{Change, StoreError};
 use std::time::Duration;
 
@@ -21,7 +20,7 @@ const LATER_ATTEMPT: Duration = Duration::from_secs(10);
 /// anything goes wrong, as it was: the worker goes on with it.
 pub async fn first_attempt(flow: &Flow, approval: Approval) -> Approval {
     let before = approval.clone();
-    match attempt(flow, approval, FIRST_ATTEMPT).await {
+    match attempt(flow, approval, FIRST_ATTEMPT, false).await {
         Ok(after) => after,
         Err(error) => {
             tracing::warn!(approval.id = %before.id, error = %error, "callback's result not recorded; the worker will find out");
@@ -36,6 +35,7 @@ pub async fn next_attempt(flow: &Flow, approval: Approval) -> Result<Step, Store
     let Some((ended, queued)) = queued(&approval).filter(|(_, queued)| queued.due <= now) else {
         return Ok(Step::Nothing);
     };
+    let late = flow.is_late(queued.due);
     let begun = Ended {
         callback: Callback::Queued(queued.begin(now)),
         ..ended.clone()
@@ -45,7 +45,10 @@ pub async fn next_attempt(flow: &Flow, approval: Approval) -> Result<Step, Store
         ..Change::default()
     };
     match flow.commit(&approval, change).await {
-        Ok(approval) => attempt(flow, approval, LATER_ATTEMPT).await.map(|_| Step::Done),
+        Ok(approval) => {
+            let attempted = attempt(flow, approval, LATER_ATTEMPT, late).await;
+            attempted.map(|_| Step::Done)
+        }
         Err(StoreError::Conflict) => Ok(Step::Nothing),
         Err(error) => Err(error),
     }
@@ -61,14 +64,20 @@ fn queued(approval: &Approval) -> Option<(&Ended, &Queued)> {
     }
 }
 
-/// Makes the attempt that is on record, and records what came of it.
-async fn attempt(flow: &Flow, approval: Approval, patience: Duration) -> Result<Approval, StoreError> {
+/// Makes the attempt that is on record, and records what came of it. `late`: it was overdue by far, so what is on record
+/// may be less than what was done.
+async fn attempt(
+    flow: &Flow,
+    approval: Approval,
+    patience: Duration,
+    late: bool,
+) -> Result<Approval, StoreError> {
     let Some((_, begun)) = queued(&approval) else {
         return Ok(approval);
     };
     let begun = begun.clone();
     let callback = match flow.target(&approval) {
-        Ok(target) => send(flow, &approval, &begun, &target, patience).await,
+        Ok(target) => send(flow, &approval, &begun, &target, patience, late).await,
         Err(error) => {
             let now = flow.clock.now();
             Callback::Parked(Parked {
@@ -90,11 +99,12 @@ async fn send(
     begun: &Queued,
     target: &CallbackTarget,
     patience: Duration,
+    late: bool,
 ) -> Callback {
     let Some(message) = approval.callback_message() else {
         return Callback::Queued(begun.clone());
     };
-    let sent = tokio::time::timeout(patience, flow.step_functions.send(target, &message)).await;
+    let sent = tokio::time::timeout(patience, flow.callbacks.send(target, &message)).await;
     let now = flow.clock.now();
     match sent {
         Ok(Ok(())) => Callback::Delivered { at: now },
@@ -105,48 +115,62 @@ async fn send(
             Callback::Queued(begun.again(now, "no answer in time".into(), true, flow.random.unit()))
         }
         Ok(Err(SendError::Park { reason })) => Callback::Parked(begun.park(now, reason, false)),
-        Ok(Err(SendError::Closed)) => reconcile(flow, approval, begun, target).await,
+        Ok(Err(SendError::Closed)) => reconcile(flow, approval, begun, target, &message, late).await,
     }
 }
 
-/// "Expired or already closed": by us, or by something else?
-async fn reconcile(flow: &Flow, approval: &Approval, begun: &Queued, target: &CallbackTarget) -> Callback {
-    if !begun.earlier_may_have_landed() {
-        let because = match execution_arn(approval) {
-            Some(arn) => flow
-                .step_functions
-                .ended(arn)
-                .await
-                .map(|(status, _)| format!("the execution is {status}")),
-            None => None,
-        };
-        let because = because.unwrap_or_else(|| "the waiting state had ended".to_owned());
-        return Callback::Moot {
-            at: flow.clock.now(),
-            because,
-        };
-    }
-    let found = match execution_arn(approval) {
+/// "Expired or already closed": by us, or by something else? The execution's history knows, where the request says which
+/// execution it is.
+async fn reconcile(
+    flow: &Flow,
+    approval: &Approval,
+    begun: &Queued,
+    target: &CallbackTarget,
+    message: &CallbackMessage,
+    late: bool,
+) -> Callback {
+    let (found, ended) = match execution_arn(approval) {
         Some(arn) => {
-            flow.step_functions
-                .how_it_ended(arn, target, &approval.id.to_string())
-                .await
+            let id = approval.id.to_string();
+            tokio::join!(
+                flow.callbacks.how_it_ended(arn, target, &id),
+                flow.callbacks.ended(target, arn)
+            )
         }
-        None => Found::Nothing,
+        None => (Found::Nothing, None),
     };
-    let now = flow.clock.now();
+    let at = flow.clock.now();
+    let moot = |because: String| Callback::Moot { at, because };
     match found {
-        Found::OurAnswer => Callback::Delivered { at: now },
-        Found::OtherEnd(event) => Callback::Moot {
-            at: now,
-            because: format!("the waiting state ended with {event}"),
-        },
-        Found::Nothing => {
-            let reason = "Step Functions says that the task is closed. An earlier attempt got no answer, so it may have \
-                          been closed by this decision. Look at the execution, then retry or close this callback.";
-            Callback::Parked(begun.park(now, reason.to_owned(), true))
+        Found::Answered(answered) if answered.agrees_with(message) => Callback::Delivered { at },
+        Found::Answered(answered) => moot(answered_before(&answered)),
+        Found::OtherEnd(event) => moot(format!("the waiting state ended with {event}")),
+        Found::NotNow => {
+            let why = "the execution's history can't be read just now".to_owned();
+            Callback::Queued(begun.again(at, why, false, flow.random.unit()))
         }
+        Found::Nothing if late => {
+            let reason = "AWS says that the wait is over, and no history can be read that says by what. This callback was \
+                          long overdue: if the table was restored from a copy, it may have been delivered before. Look at \
+                          the workflow, then retry or close this callback.";
+            Callback::Parked(begun.park(at, reason.to_owned(), true))
+        }
+        Found::Nothing if begun.earlier_may_have_landed() => {
+            let reason = "AWS says that the wait is over. An earlier attempt got no answer, so this decision may have ended \
+                          it. Look at the execution, then retry or close this callback.";
+            Callback::Parked(begun.park(at, reason.to_owned(), true))
+        }
+        Found::Nothing => moot(ended.map_or_else(
+            || "the waiting state had ended".to_owned(),
+            |(status, _)| format!("the execution is {status}"),
+        )),
     }
+}
+
+/// An answer to this request that this table knows nothing of: it was restored from an older copy.
+fn answered_before(answered: &Answered) -> String {
+    let status = answered.status.as_deref().unwrap_or("answered");
+    format!("the workflow had been told {status} before; this table is older than that")
 }
 
 fn execution_arn(approval: &Approval) -> Option<&str> {

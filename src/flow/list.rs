@@ -103,7 +103,11 @@ async fn load(flow: &Flow, places: &[Place]) -> Result<HashMap<ApprovalId, Appro
     }
     let mut found = HashMap::new();
     while let Some(loaded) = loads.join_next().await {
-        let loaded = loaded.expect("a load neither panics nor is aborted")?;
+        let loaded = match loaded.expect("a load neither panics nor is aborted") {
+            // Shown by the processes that know it.
+            Err(StoreError::Newer { .. }) => continue,
+            loaded => loaded?,
+        };
         found.extend(loaded.approval().map(|approval| (approval.id, approval)));
     }
     Ok(found)

@@ -1,7 +1,6 @@
 //! The steps of an approval's life, one file each: open → notify → review → decide → call back; and beside them
 //! expire, watch (heartbeats, and whether the workflow still waits), mail_event (what became of a mail), operate, list and
-//! start. `web` and `worker` call them; they
-//! call `store`, `mail` and `step_functions`.
+//! start. `web` and `worker` call them; they call `store`, `mail` and `callbacks`.
 //!
 //! A step is a function that takes a [`Flow`] and what it is about, and answers with what came of it. It may be
 //! repeated at any time, by anyone: the conditions in the store see to that.
@@ -20,6 +19,7 @@ pub mod review;
 pub mod start;
 pub mod watch;
 
+use crate::callbacks::Callbacks;
 use crate::domain::api_key::ApiKeys;
 use crate::domain::approval::Approval;
 use crate::domain::decision::RequestState;
@@ -27,6 +27,7 @@ use crate::domain::evidence::{Event, EvidenceKey, What};
 use crate::domain::ids::ApprovalId;
 use crate::domain::keys::{KeyRing, SealError};
 use crate::domain::link::{LinkClaim, SignerLink};
+use crate::domain::schedule;
 use crate::domain::signer::{Directory, SignerRecord};
 use crate::domain::task_token::CallbackTarget;
 use crate::mail::Mailer;
@@ -133,6 +134,8 @@ pub struct Flow {
     /// How it is known that SNS has signed what is told about them.
     pub certificates: Certificates,
     /// The way back to workflows.
+    pub callbacks: Callbacks,
+    /// Starts executions, and shows them.
     pub step_functions: StepFunctions,
     /// The way to and from queues.
     pub queues: Queues,
@@ -228,6 +231,12 @@ impl Flow {
             },
         )
         .await
+    }
+
+    /// Whether what was due at `due` is overdue by more than can be put down to waiting for its turn.
+    fn is_late(&self, due: Timestamp) -> bool {
+        let patience = schedule::LATE.max(self.settings.look_every * 2);
+        self.clock.now().duration_since(due) > patience
     }
 
     /// Reads an approval again after somebody else wrote in between, following a pause: longer with each try, and

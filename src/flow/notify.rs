@@ -39,6 +39,11 @@ pub async fn mail(flow: &Flow, id: ApprovalId, number: u8) -> Result<Step, Store
         return Ok(Step::Nothing);
     };
 
+    let Some(approval) = super::watch::before_what_is_late(flow, approval, task.due).await? else {
+        return Ok(Step::Nothing);
+    };
+    let signer = &approval.signers[usize::from(number)];
+
     let Some(mail) = compose(flow, &approval, signer, task.kind, now) else {
         let change = with_signer(SignerRecord {
             mail: None,

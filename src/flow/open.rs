@@ -4,15 +4,14 @@
 use super::Flow;
 use crate::domain::approval::Approval;
 use crate::domain::body::{Body, People, SaltSeed};
-use crate::domain::callback::{CallbackMessage, MAX_CAUSE_CHARS};
-use crate::domain::decision::{Pending, RequestRecord, RequestState};
+use crate::domain::callback::{CallbackMessage, MAX_CAUSE_CHARS, SendError};
+use crate::domain::decision::{Carried, Pending, RequestRecord, RequestState};
 use crate::domain::evidence::{Event, What};
 use crate::domain::ids::ApprovalId;
 use crate::domain::request::{self, ApprovalRequest, InvalidRequest};
 use crate::domain::schedule;
 use crate::domain::signer::{MailKind, MailTask, SignerRecord, SignerState};
 use crate::domain::task_token::CallbackTarget;
-use crate::step_functions::SendError;
 use crate::store::{BodyWrite, DueWhat, Loaded, Lookup, StoreError, StoredBody};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -76,15 +75,16 @@ pub async fn fail(flow: &Flow, target: &CallbackTarget, error: &OpenError) -> Re
         .map(|problem| json!({"field": problem.field, "message": problem.message}))
         .collect();
     let message: String = error.to_string().chars().take(MOST_OF_A_CAUSE).collect();
-    let mut cause = json!({"status": "refused", "message": message});
+    let mut cause = json!({"status": "refused", "message": &message});
     if !problems.is_empty() {
         cause["errors"] = told.into();
     }
     let message = CallbackMessage::Failure {
         error: name,
+        summary: message,
         cause: cause.to_string(),
     };
-    flow.step_functions.send(target, &message).await?;
+    flow.callbacks.send(target, &message).await?;
     tracing::info!(error = name, "a workflow is told that its request isn't taken in");
     Ok(())
 }
@@ -212,6 +212,7 @@ async fn finish(
             mail: Some(MailTask::new(MailKind::Invitation, body.created)),
             told: false,
             posted: Vec::new(),
+            carried: Carried::default(),
         })
         .collect();
     let event = Event::next(
@@ -236,6 +237,7 @@ async fn finish(
                 .map(|seconds| body.created + super::watch::beat(seconds)),
             check: body.created + schedule::WORKFLOW_CHECK,
         }),
+        carried: Carried::default(),
     };
     let created = flow.store.write_state(id, body, &record).await?;
     if created {

@@ -2,7 +2,7 @@
 //! operations function (and, with a key, the API) comes here; the right to ask is not the right to answer.
 
 use super::decide::{Given, answer};
-use super::{Flow, call_back};
+use super::{Flow, call_back, watch};
 use crate::domain::approval::Approval;
 use crate::domain::callback::Callback;
 use crate::domain::decision::{AnsweredBy, Ended, Ending, RequestState};
@@ -87,7 +87,7 @@ pub async fn complete(
     outcome: Option<&str>,
     comment: Option<&str>,
 ) -> Result<Approval, OperateError> {
-    let mut approval = find(flow, which).await?;
+    let mut approval = watch::still_waiting(flow, find(flow, which).await?).await?;
     let outcomes = &approval.body.terms.outcomes;
     let chosen = match outcome {
         Some(id) => outcomes.iter().find(|outcome| outcome.id == id),

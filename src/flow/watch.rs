@@ -3,11 +3,11 @@
 
 use super::{Flow, Step};
 use crate::domain::approval::Approval;
+use crate::domain::callback::{Answered, Found, SendError};
 use crate::domain::decision::{Pending, RequestState, WorkflowEnd};
 use crate::domain::evidence::What;
 use crate::domain::ids::ApprovalId;
 use crate::domain::schedule;
-use crate::step_functions::SendError;
 use crate::store::{Change, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
@@ -46,35 +46,103 @@ pub fn beat(heartbeat_seconds: u32) -> SignedDuration {
     SignedDuration::from_secs(i64::from((heartbeat_seconds / 3).max(1)))
 }
 
+/// What the workflow of a pending request says of itself.
+enum Said {
+    Waits,
+    /// It waits no longer. `proven`: no answer to this request has ended it, not even one that this table has forgotten.
+    Ended {
+        end: WorkflowEnd,
+        proven: bool,
+    },
+    /// It can't be asked at the moment.
+    NotNow,
+    /// It can't be asked: a permission is missing, for one.
+    Nothing,
+}
+
 /// Asks whether the workflow of a pending request still waits, unless that was asked just now. Gives the approval as
 /// it is then.
 pub async fn still_waiting(flow: &Flow, approval: Approval) -> Result<Approval, StoreError> {
     if !approval.is_pending() || !flow.asked.should_ask(approval.id, flow.clock.now()) {
         return Ok(approval);
     }
-    match tokio::time::timeout(PATIENCE, workflow_end(flow, &approval)).await {
-        Ok(Some(end)) => orphan(flow, approval, end).await,
-        Ok(None) | Err(_) => Ok(approval),
+    match tokio::time::timeout(PATIENCE, ask(flow, &approval)).await {
+        Ok(Said::Ended { end, proven }) => {
+            let tell = proven || !is_late(flow, &approval);
+            orphan(flow, approval, end, tell).await
+        }
+        Ok(Said::Waits | Said::NotNow | Said::Nothing) | Err(_) => Ok(approval),
     }
 }
 
-/// How the workflow ended, or `None` while it waits or can't be asked: by its ARN where that is known, else by a
-/// heartbeat on the token. No answer of ours was tried yet, so a closed token was closed by something else.
-async fn workflow_end(flow: &Flow, approval: &Approval) -> Option<WorkflowEnd> {
+/// Before something is done that was due long ago: nobody worked since, or this table is an older copy that was restored,
+/// and people have answered in the meantime. Gives the approval as it is then; `None` when the workflow can't be asked at
+/// the moment, and what is due has to wait.
+pub async fn before_what_is_late(
+    flow: &Flow,
+    approval: Approval,
+    due: Timestamp,
+) -> Result<Option<Approval>, StoreError> {
+    if !approval.is_pending() || !flow.is_late(due) {
+        return Ok(Some(approval));
+    }
+    match ask(flow, &approval).await {
+        Said::Ended { end, proven } => orphan(flow, approval, end, proven).await.map(Some),
+        Said::NotNow => Ok(None),
+        Said::Waits | Said::Nothing => Ok(Some(approval)),
+    }
+}
+
+/// Asks by a heartbeat on the token; and where that can't be done, about the execution, where it is known. No answer of
+/// ours is on record, so a closed token was closed by something else, or by an answer that this table has forgotten: the
+/// execution's history knows.
+async fn ask(flow: &Flow, approval: &Approval) -> Said {
+    let Ok(target) = flow.target(approval) else {
+        return Said::Nothing;
+    };
     let arn = approval
         .body
         .terms
         .execution
         .as_ref()
         .and_then(|execution| execution.arn.as_deref());
-    if let Some(arn) = arn {
-        let (status, at) = flow.step_functions.ended(arn).await?;
-        return Some(WorkflowEnd::Execution { status, at });
+    let beat = flow.callbacks.heartbeat(&target).await;
+    let unproven = |end| Said::Ended { end, proven: false };
+    match (beat, arn) {
+        (Ok(()), _) => Said::Waits,
+        (Err(SendError::Closed), None) => unproven(WorkflowEnd::TokenClosed),
+        (Err(SendError::Closed), Some(arn)) => {
+            let id = approval.id.to_string();
+            let (found, ended) = tokio::join!(
+                flow.callbacks.how_it_ended(arn, &target, &id),
+                flow.callbacks.ended(&target, arn)
+            );
+            let proven = matches!(found, Found::OtherEnd(_));
+            match (found, ended) {
+                (Found::NotNow, _) => Said::NotNow,
+                (Found::Answered(Answered { status, .. }), _) => unproven(WorkflowEnd::Answered { status }),
+                (Found::OtherEnd(_) | Found::Nothing, Some((status, at))) => Said::Ended {
+                    end: WorkflowEnd::Execution { status, at },
+                    proven,
+                },
+                (Found::OtherEnd(_) | Found::Nothing, None) => Said::Ended {
+                    end: WorkflowEnd::TokenClosed,
+                    proven,
+                },
+            }
+        }
+        (Err(error), Some(arn)) => match flow.callbacks.ended(&target, arn).await {
+            Some((status, at)) => unproven(WorkflowEnd::Execution { status, at }),
+            None => not_asked(&error),
+        },
+        (Err(error), None) => not_asked(&error),
     }
-    let target = flow.target(approval).ok()?;
-    match flow.step_functions.heartbeat(&target).await {
-        Err(SendError::Closed) => Some(WorkflowEnd::TokenClosed),
-        _ => None,
+}
+
+fn not_asked(error: &SendError) -> Said {
+    match error {
+        SendError::Again { .. } => Said::NotNow,
+        SendError::Park { .. } | SendError::Closed => Said::Nothing,
     }
 }
 
@@ -84,10 +152,21 @@ pub async fn watch(flow: &Flow, approval: Approval) -> Result<Step, StoreError> 
     let RequestState::Pending(pending) = &approval.record.state else {
         return Ok(Step::Nothing);
     };
+    let late = is_late(flow, &approval);
     let beat_due = pending.heartbeat.is_some_and(|at| at <= now);
     let check_due = pending.check <= now;
     if !beat_due && !check_due {
         return Ok(Step::Nothing);
+    }
+    // As long as it can't be asked it stays overdue, and so known to be.
+    if late {
+        match ask(flow, &approval).await {
+            Said::Ended { end, proven } => {
+                return orphan(flow, approval, end, proven).await.map(|_| Step::Done);
+            }
+            Said::NotNow => return Ok(Step::Nothing),
+            Said::Waits | Said::Nothing => {}
+        }
     }
     // The next ones are written first: two workers don't both beat, and one that dies here costs a beat of three.
     let next = Pending {
@@ -111,28 +190,36 @@ pub async fn watch(flow: &Flow, approval: Approval) -> Result<Step, StoreError> 
         Err(StoreError::Conflict) => return Ok(Step::Nothing),
         Err(error) => return Err(error),
     };
-    if beat_due
-        && let Ok(target) = flow.target(&approval)
-        && flow.step_functions.heartbeat(&target).await == Err(SendError::Closed)
-    {
-        return orphan(flow, approval, WorkflowEnd::TokenClosed)
-            .await
-            .map(|_| Step::Done);
-    }
-    if check_due && let Some(end) = workflow_end(flow, &approval).await {
-        return orphan(flow, approval, end).await.map(|_| Step::Done);
+    // A heartbeat is the question as well.
+    if !late && let Said::Ended { end, .. } = ask(flow, &approval).await {
+        return orphan(flow, approval, end, true).await.map(|_| Step::Done);
     }
     Ok(Step::Done)
 }
 
+/// Whether something of a pending request is overdue by far.
+fn is_late(flow: &Flow, approval: &Approval) -> bool {
+    match &approval.record.state {
+        RequestState::Pending(pending) => flow.is_late(pending.due()),
+        RequestState::Ended(_) | RequestState::Orphaned { .. } => false,
+    }
+}
+
 /// Closes a request whose workflow has ended. An answer that was written in the meantime stands: its own callback
-/// finds out.
-async fn orphan(flow: &Flow, approval: Approval, because: WorkflowEnd) -> Result<Approval, StoreError> {
+/// finds out. `tell`: those who were asked are told. Not so where they may have answered, in a time that this table knows
+/// nothing of: then they know how it went.
+async fn orphan(
+    flow: &Flow,
+    approval: Approval,
+    because: WorkflowEnd,
+    tell: bool,
+) -> Result<Approval, StoreError> {
     let now = flow.clock.now();
+    let tell = tell && !matches!(because, WorkflowEnd::Answered { .. });
     let state = RequestState::Orphaned {
         at: now,
         because: because.clone(),
-        notices: Some(now),
+        notices: tell.then_some(now),
     };
     match flow
         .transition(

@@ -4,10 +4,11 @@
 
 use super::pause::{Pause, is_stopped};
 use crate::domain::activity::Activity;
+use crate::domain::callback::SendError;
 use crate::domain::task_token::{CallbackTarget, TaskToken};
 use crate::flow::Flow;
 use crate::flow::open::{self, OpenError};
-use crate::step_functions::{ActivityTask, SendError};
+use crate::step_functions::ActivityTask;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,11 +3,11 @@
 //! here.
 
 use super::envelope;
+use crate::domain::callback::SendError;
 use crate::domain::request;
 use crate::flow::Flow;
 use crate::flow::open::{self, OpenError};
 use crate::queues::{Message, QueueError};
-use crate::step_functions::SendError;
 use std::collections::HashMap;
 
 /// The longest reason that is logged and goes along with a dead letter, in bytes.

@@ -1,7 +1,10 @@
 //! Activities: taking a task by a long poll. Step Functions gives each task's token once, to whoever polls; if its answer is
 //! lost, so is the token, and the state waits until it times out.
 
-use super::{SendError, StepFunctions, classify, no_retries};
+use super::{StepFunctions, no_retries};
+use crate::aws_error::classify;
+use crate::aws_faults::Service;
+use crate::domain::callback::SendError;
 use aws_sdk_sfn::config::timeout::TimeoutConfig;
 use std::time::Duration;
 
@@ -40,7 +43,7 @@ impl StepFunctions {
             .worker_name("countersign");
         let patient = no_retries().timeout_config(patient);
         let polled = call.customize().config_override(patient).send().await;
-        let polled = polled.map_err(|error| classify(&error))?;
+        let polled = polled.map_err(|error| classify(Service::StepFunctions, &error))?;
         let task = polled.task_token.filter(|token| !token.is_empty());
         Ok(task.map(|token| ActivityTask {
             token,

@@ -1,7 +1,9 @@
 //! Starting executions and looking at them: StartExecution, DescribeExecution, and ListStateMachines for the account's and
 //! the region's part of an ARN. As for callbacks, every error is sorted here, where it happens.
 
-use super::{StepFunctions, code_of, turned_away, without_tokens};
+use super::StepFunctions;
+use crate::aws_error::{code_of, turned_away, without_tokens};
+use crate::aws_faults::Service;
 use crate::domain::execution::{ExecutionName, MachineArn};
 use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -158,7 +160,7 @@ fn sort<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Execution
         "InvalidArn" => Refusal::Arn,
         "AccessDeniedException" | "AccessDenied" => Refusal::Permission,
         "KmsAccessDeniedException" | "KmsInvalidStateException" => Refusal::EncryptionKey,
-        name if turned_away(name) => return ExecutionError::Again { code },
+        name if turned_away(Service::StepFunctions, name) => return ExecutionError::Again { code },
         _ if status.is_some_and(|status| (400..500).contains(&status)) => Refusal::Other,
         _ => return ExecutionError::Again { code },
     };

@@ -59,6 +59,12 @@ pub enum StoreError {
         /// AWS's error code, or what went wrong on the way.
         code: String,
     },
+    /// A newer version of this program wrote it, and will see to it.
+    #[error("{pk} was written by a newer version")]
+    Newer {
+        /// The partition key.
+        pk: String,
+    },
     /// An item can't be read.
     #[error("item {sk} of {pk} can't be read: {why}")]
     Unreadable {

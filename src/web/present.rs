@@ -254,6 +254,7 @@ impl Presenter<'_> {
                 let ended = match because {
                     WorkflowEnd::Execution { at: Some(ended), .. } => ended,
                     WorkflowEnd::Execution { at: None, .. } | WorkflowEnd::TokenClosed => at,
+                    WorkflowEnd::Answered { .. } => return too_late(TooLate::Answered, unsent),
                 };
                 too_late(TooLate::WorkflowEnded(self.moment(*ended)), unsent)
             }

@@ -19,7 +19,17 @@ const ORDER: &[&[&str]] = &[
     &["config"],
     &["web", "intake", "worker"],
     &["flow"],
-    &["store", "mail", "step_functions", "queues", "lint"],
+    &["callbacks"],
+    &[
+        "store",
+        "mail",
+        "step_functions",
+        "durable_functions",
+        "queues",
+        "lint",
+    ],
+    &["aws_error"],
+    &["aws_faults"],
     &["domain"],
 ];
 

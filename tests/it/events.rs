@@ -155,7 +155,7 @@ fn break_value(value: &mut Value, dice: &mut Dice) {
         2 => *place = json!(-1.5e300),
         3 => *place = json!([]),
         4 => *place = json!({}),
-        5 => *place = json!("x".repeat(300_000)),
+        5 => *place = json!("x".repeat([3_000, 30_000, 300_000][dice.roll(3)])),
         6 => {
             // Deeper than any parser goes on for.
             let depth = [20, 100, 127, 400][dice.roll(4)];

@@ -413,10 +413,13 @@ pub(crate) enum Fault {
     AnswerLost,
     /// AWS refuses with this status and code.
     Refused(u16, &'static str),
+    /// The call never arrives, and nobody says so.
+    Slow,
 }
 
 impl Faults {
-    /// The next `calls` calls of `operation` meet `fault`.
+    /// The next `calls` calls of `operation` meet `fault`. Instead of an operation, a service: all calls of it, by the
+    /// name in `X-Amz-Target` (`DynamoDB_20120810`, `AWSStepFunctions`, `AmazonSQS`) or else `SES`, `STS` or `Lambda`.
     pub(crate) fn next(&self, operation: &'static str, calls: usize, fault: Fault) {
         self.0.lock().expect("no panic").push(Rule {
             operation,
@@ -452,17 +455,33 @@ impl Faults {
             .headers()
             .get("x-amz-target")
             .and_then(|target| target.rsplit_once('.'));
-        let operation = match target {
-            Some((_, operation)) => operation,
-            None if request.uri().contains("/v2/email/outbound-emails") => "SendEmail",
-            None => return None,
+        let uri = request.uri();
+        let (service, operation) = match target {
+            Some(both) => both,
+            None if uri.contains("/v2/email/outbound-emails") => ("SES", "SendEmail"),
+            None if uri.contains("/v2/email/") => ("SES", "another"),
+            None if uri.contains("sts.") => ("STS", "another"),
+            None => ("Lambda", durable_operation(uri)?),
         };
         let mut rules = self.0.lock().expect("no panic");
         let rule = rules
             .iter_mut()
-            .find(|rule| rule.operation == operation && rule.calls > 0)?;
+            .find(|rule| [service, operation].contains(&rule.operation) && rule.calls > 0)?;
         rule.calls -= 1;
         Some(rule.fault)
+    }
+}
+
+/// Lambda's operations about durable executions are named by their paths.
+fn durable_operation(uri: &str) -> Option<&'static str> {
+    let (path, _) = uri.split_once('?').unwrap_or((uri, ""));
+    let what = path.split_once("/2025-12-01/")?.1;
+    match what.rsplit_once('/')?.1 {
+        "succeed" => Some("SendDurableExecutionCallbackSuccess"),
+        "fail" => Some("SendDurableExecutionCallbackFailure"),
+        "heartbeat" => Some("SendDurableExecutionCallbackHeartbeat"),
+        "history" => Some("GetDurableExecutionHistory"),
+        _ => Some("GetDurableExecution"),
     }
 }
 
@@ -498,6 +517,8 @@ const LATENCY: Duration = Duration::from_millis(1);
 impl HttpConnector for FaultyConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let (fault, inner) = (self.faults.take(&request), self.inner.clone());
+        let kind = request.headers().get("content-type").unwrap_or_default();
+        let xml = kind == "application/x-www-form-urlencoded";
         let lost = || ConnectorError::io(std::io::Error::from(std::io::ErrorKind::ConnectionReset).into());
         HttpConnectorFuture::new(async move {
             tokio::time::sleep(LATENCY).await;
@@ -505,7 +526,8 @@ impl HttpConnector for FaultyConnector {
                 None => inner.call(request).await,
                 Some(Fault::Lost) => Err(lost()),
                 Some(Fault::AnswerLost) => inner.call(request).await.and_then(|_| Err(lost())),
-                Some(Fault::Refused(status, code)) => Ok(refusal(status, code)),
+                Some(Fault::Refused(status, code)) => Ok(refusal(status, code, xml)),
+                Some(Fault::Slow) => std::future::pending().await,
             };
             tokio::time::sleep(LATENCY).await;
             answer
@@ -513,8 +535,15 @@ impl HttpConnector for FaultyConnector {
     }
 }
 
-fn refusal(status: u16, code: &'static str) -> HttpResponse {
-    let body = json!({"__type": code, "message": format!("{code}, says the test")}).to_string();
+fn refusal(status: u16, code: &'static str, xml: bool) -> HttpResponse {
+    let message = format!("{code}, says the test");
+    let body = if xml {
+        format!(
+            "<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+        )
+    } else {
+        json!({"__type": code, "message": message}).to_string()
+    };
     let status = StatusCode::try_from(status).expect("a status");
     let mut response = HttpResponse::new(status, SdkBody::from(body));
     response.headers_mut().insert("x-amzn-errortype", code);

@@ -39,7 +39,6 @@ class Aws:
 
     def prepare(self):
         create_table(self.client("dynamodb"), "approvals-of-lambda")
-        self.client("sesv2").create_email_identity(EmailIdentity="countersign@example.com")
 
     def queue(self, name: str) -> str:
         return self.client("sqs").create_queue(QueueName=name)["QueueUrl"]
@@ -66,6 +65,10 @@ class Aws:
 class Moto(Aws):
     """moto, whose mails are read from its own page."""
 
+    def prepare(self):
+        super().prepare()
+        self.client("sesv2").create_email_identity(EmailIdentity="countersign@example.com")
+
     def bodies(self, title: str) -> list[str]:
         data = json.loads(fetch(f"{self.endpoint}/moto-api/data.json").text)
         sent = [mail for service in ("ses", "sesv2") for mail in data.get(service, {}).get("Message", [])]
@@ -73,7 +76,7 @@ class Moto(Aws):
 
 
 class Embedded(Aws):
-    """The embedded AWS, with a mailbox."""
+    """The embedded AWS, with a mailbox. It has an identity to send from."""
 
     def bodies(self, title: str) -> list[str]:
         mails = json.loads(fetch(f"{self.endpoint}/mailbox/{BOB}.json").text)["mails"]

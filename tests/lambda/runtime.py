@@ -6,6 +6,7 @@ import os
 import queue
 import signal
 import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -32,6 +33,16 @@ class FunctionError(Exception):
         self.message = error.get("errorMessage")
 
 
+class Server(ThreadingHTTPServer):
+    """A server whose callers may be killed at any time."""
+
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class Function:
     """A function whose process is `program`. Use as a context manager: it is killed at the end."""
 
@@ -40,8 +51,7 @@ class Function:
         self._variables = variables
         self._events: queue.Queue = queue.Queue()
         self._answers: queue.Queue = queue.Queue()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = Server(("127.0.0.1", 0), self._handler())
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         self._ready = threading.Event()
         self.log = folder / "log"

@@ -3,9 +3,10 @@
 import threading
 import urllib.error
 import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 from demo import PATIENCE
+from runtime import Server
 
 
 class StepFunctionsBetween:
@@ -13,8 +14,7 @@ class StepFunctionsBetween:
 
     def __init__(self, endpoint: str):
         self.on_send = None
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler(endpoint))
-        self._server.daemon_threads = True
+        self._server = Server(("127.0.0.1", 0), self._handler(endpoint))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self):

@@ -99,7 +99,7 @@ def wake(aws, function, wakes: str, done, patience: float = 40):
     return wait_until("the wakes have done it", step, patience)
 
 
-def seal(aws) -> str:
+def new_title(aws) -> str:
     """A title that no other mail has."""
     return f"Approve release {type(aws).__name__.lower()}{next(NUMBERS)}{time.time_ns()}"
 
@@ -111,7 +111,7 @@ def about(title: str) -> str:
 @pytest.mark.parametrize("sender", events.HTTP)
 @pytest.mark.parametrize("way", WAYS)
 def test_an_approval_reaches_the_execution(aws, function, operations, api_key, start, wakes, way, sender):
-    title = seal(aws)
+    title = new_title(aws)
     execution, body = start(title)
     WAYS[way](function, api_key, body)
     link = link_about(aws, about(title))
@@ -132,7 +132,7 @@ def test_an_approval_reaches_the_execution(aws, function, operations, api_key, s
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_rejection_is_caught_by_its_name(aws, function, api_key, start, way):
-    title = seal(aws)
+    title = new_title(aws)
     execution, body = start(title)
     WAYS[way](function, api_key, body)
     answer = answer_page(function, next(SENDERS), link_about(aws, about(title)), "reject", "Not yet.")
@@ -144,7 +144,7 @@ def test_a_rejection_is_caught_by_its_name(aws, function, api_key, start, way):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_deadline_comes_by_a_wake(aws, function, api_key, start, wakes, way):
-    title = seal(aws)
+    title = new_title(aws)
     execution, body = start(title, timeoutSeconds=2)
     WAYS[way](function, api_key, body)
     link = link_about(aws, about(title))
@@ -155,7 +155,7 @@ def test_a_deadline_comes_by_a_wake(aws, function, api_key, start, wakes, way):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_deadline_comes_by_a_tick_where_no_wake_does(aws, make, api_key, start, way):
-    title = seal(aws)
+    title = new_title(aws)
     with make(COUNTERSIGN_WAKE_QUEUE="") as function:
         execution, body = start(title, timeoutSeconds=1)
         WAYS[way](function, api_key, body)
@@ -168,7 +168,7 @@ def test_a_deadline_comes_by_a_tick_where_no_wake_does(aws, make, api_key, start
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_workflow_that_timed_out_closes_its_request(aws, function, operations, api_key, start, way):
-    title = seal(aws)
+    title = new_title(aws)
     execution, body = start(title, seconds=2)
     WAYS[way](function, api_key, body)
     link = link_about(aws, about(title))
@@ -181,7 +181,7 @@ def test_a_workflow_that_timed_out_closes_its_request(aws, function, operations,
 
 
 def test_the_same_request_by_all_ways_is_one(aws, function, api_key, start):
-    title = seal(aws)
+    title = new_title(aws)
     _, body = start(title)
     for way in ("direct", "queue", "direct", "queue"):
         WAYS[way](function, api_key, body)
@@ -229,12 +229,12 @@ def test_pages_of_no_one_and_health(function, sender):
     assert get(function, sender, f"{PUBLIC}/healthz").text == "ok\n"
     assert get(function, sender, f"{PUBLIC}/readyz").status == 200
     strange = events.HTTP[sender]("GET", f"{PUBLIC}/s/%00%ff<>", "", {"host": "a b", "x-forwarded-proto": "java script"})
-    assert read_answer(function.invoke(strange)).status == 404
+    assert read_answer(function.invoke(strange)).status == 400
 
 
 @pytest.mark.parametrize("sender", [events.http_api, events.rest_api])
 def test_pages_below_a_stage(aws, make, start, api_key, sender):
-    title = seal(aws)
+    title = new_title(aws)
     with make(COUNTERSIGN_PUBLIC_URL=f"{PUBLIC}/prod") as function:
         execution, body = start(title)
         direct(function, api_key, body)
@@ -250,7 +250,7 @@ def test_pages_below_a_stage(aws, make, start, api_key, sender):
 
 
 def test_the_evidence_has_the_address_that_aws_saw(aws, function, start, api_key):
-    title = seal(aws)
+    title = new_title(aws)
     _, body = start(title)
     request = direct(function, api_key, body)
     answer_page(function, "load_balancer", link_about(aws, about(title)), "approve")
@@ -262,7 +262,7 @@ def test_the_evidence_has_the_address_that_aws_saw(aws, function, start, api_key
 
 
 def test_a_callback_that_fails_comes_back_as_a_wake(aws, make, start, api_key, wakes):
-    title = seal(aws)
+    title = new_title(aws)
     with StepFunctionsBetween(aws.endpoint) as between, make(AWS_ENDPOINT_URL_SFN=between.url) as function:
         execution, body = start(title)
         direct(function, api_key, body)
@@ -279,7 +279,7 @@ def test_a_callback_that_fails_comes_back_as_a_wake(aws, make, start, api_key, w
 
 @pytest.mark.parametrize("outcome", ["approve", "reject"])
 def test_killed_between_decision_and_callback(aws, make, start, api_key, outcome):
-    title = seal(aws)
+    title = new_title(aws)
     with StepFunctionsBetween(aws.endpoint) as between, make(AWS_ENDPOINT_URL_SFN=between.url) as function:
         execution, body = start(title)
         direct(function, api_key, body)

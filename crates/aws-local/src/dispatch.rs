@@ -5,6 +5,7 @@
 use bytes::Bytes;
 use http::{Method, Request};
 
+use crate::durable::DurableCall;
 use crate::error::Protocol;
 use crate::s3::{self, S3Call};
 
@@ -14,6 +15,8 @@ pub(crate) enum Call {
     DynamoDb {
         operation: String,
     },
+    /// Lambda's durable executions.
+    Durable(DurableCall),
     Events {
         operation: String,
     },
@@ -90,6 +93,7 @@ impl Call {
     pub(crate) fn names(&self) -> (&str, &str) {
         match self {
             Call::DynamoDb { operation } => ("DynamoDB", operation),
+            Call::Durable(call) => ("Lambda", call.name()),
             Call::Events { operation } => ("EventBridge", operation),
             Call::Sqs { operation } => ("SQS", operation),
             Call::StepFunctions { operation } => ("Step Functions", operation),
@@ -111,7 +115,7 @@ impl Call {
         match self {
             Call::DynamoDb { .. } | Call::Sqs { .. } | Call::StepFunctions { .. } => Protocol::Json10,
             Call::Events { .. } => Protocol::Json11,
-            Call::Lambda(_) | Call::Ses(_) => Protocol::Rest,
+            Call::Durable(_) | Call::Lambda(_) | Call::Ses(_) => Protocol::Rest,
             Call::S3(_) => Protocol::RestXml,
             Call::Unsupported { protocol, .. } => *protocol,
         }
@@ -154,6 +158,7 @@ pub(crate) fn read(request: &Request<Bytes>) -> Call {
         (&Method::GET, ["2015-03-31", "functions"] | ["2015-03-31", "functions", ""]) => {
             Call::Lambda(LambdaCall::ListFunctions)
         }
+        (method, ["2025-12-01", rest @ ..]) => Call::Durable(DurableCall::read(method, rest)),
         (method, ["v2", "email", rest @ ..]) => {
             ses(method, rest).map_or_else(|| unsupported(request), Call::Ses)
         }

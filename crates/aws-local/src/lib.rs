@@ -8,7 +8,7 @@
 //!   the mailbox to a person with a browser.
 //!
 //! In the order in which a request meets them: `dispatch` reads which service and operation is meant;
-//! `dynamodb`, `s3`, `ses` (into the `mailbox`), `lambda`, `sqs` and `step_functions` answer; `error` writes a
+//! `dynamodb`, `s3`, `ses` (into the `mailbox`), `lambda`, `durable`, `sqs` and `step_functions` answer; `error` writes a
 //! refusal in the form that the service's clients expect. What nobody here answers is refused by name.
 //!
 //! With a data folder, everything outlives the process, also when it is killed: [`AwsLocal::start`] opens what
@@ -40,6 +40,7 @@ mod connector;
 mod console;
 mod database;
 mod dispatch;
+mod durable;
 mod dynamodb;
 mod error;
 mod events;
@@ -68,6 +69,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use bytes::Bytes;
 
 pub use amounts::{grouped, in_two_parts};
+pub use durable::{CallbackState, DurableCallback};
 pub use happening::{ExecutionEvent, ExecutionName, Happening};
 pub use lambda::{
     Caller, CommandFunction, Function, FunctionError, FunctionFuture, Invocation, Output, PrintedLine,
@@ -81,6 +83,7 @@ pub use travel::{Due, Outside, Skip, SkipError, Skipped, TravelClock, Waited};
 use console::Drawings;
 use database::Place;
 use dispatch::Call;
+use durable::Durable;
 use dynamodb::DynamoDb;
 use error::{AwsError, Protocol};
 use events::Events;
@@ -122,6 +125,7 @@ pub struct Activity {
 
 struct Inner {
     source: Source,
+    durable: Durable,
     dynamodb: Arc<DynamoDb>,
     events: Arc<Events>,
     lambda: Arc<Lambda>,
@@ -164,6 +168,7 @@ impl AwsLocal {
             waits: Arc::default(),
         };
         let tasks = Arc::new(Tasks::new());
+        let durable = Durable::open(place.clone(), source.clone())?;
         let dynamodb = Arc::new(DynamoDb::open(place.clone(), &source.clock)?);
         let listeners = Arc::new(Listeners::default());
         let lambda = Arc::new(Lambda::open(
@@ -206,6 +211,7 @@ impl AwsLocal {
         Ok(AwsLocal {
             inner: Arc::new(Inner {
                 source,
+                durable,
                 dynamodb,
                 events,
                 lambda,
@@ -348,6 +354,7 @@ impl AwsLocal {
     pub async fn stop(&self) {
         self.kill();
         self.inner.dynamodb.settle().await;
+        self.inner.durable.settle().await;
         self.inner.mailbox.settle().await;
         self.inner.events.settle().await;
         self.inner.lambda.settle().await;
@@ -379,6 +386,7 @@ impl Inner {
         let bodiless = request.method() == http::Method::HEAD;
         let answer = match call {
             Call::DynamoDb { operation } => self.dynamodb.call(operation, request.into_body()).await,
+            Call::Durable(call) => self.durable.call(call, request).await,
             Call::Events { operation } => self.events.call(&operation, request.body()).await,
             Call::Lambda(operation) => {
                 self.lambda

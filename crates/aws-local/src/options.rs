@@ -9,8 +9,8 @@ use crate::source::{Clock, Randomness, counting};
 /// What the stand-ins are started with.
 #[derive(Clone)]
 pub struct Options {
-    /// The folder for `dynamodb.sqlite`, `events.sqlite`, `mail.sqlite`, `objects.sqlite`, `outputs.sqlite`,
-    /// `queues.sqlite` and `states.sqlite`; made when it is missing. Without one everything is in memory.
+    /// The folder for `durable.sqlite`, `dynamodb.sqlite`, `events.sqlite`, `mail.sqlite`, `objects.sqlite`,
+    /// `outputs.sqlite`, `queues.sqlite` and `states.sqlite`; made when it is missing. Without one everything is in memory.
     pub data: Option<PathBuf>,
     /// The time of day. Should follow tokio's clock, for timers wait on that.
     pub clock: Clock,

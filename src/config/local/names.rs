@@ -57,3 +57,11 @@ pub(super) fn check_host(text: &str) -> Result<(), &'static str> {
         .map(drop)
         .ok_or("must be a host, with a port or without: \"localhost:3000\"")
 }
+
+pub(super) fn check_runner(text: &str) -> Result<(), &'static str> {
+    text.strip_prefix("http://")
+        .map(|rest| rest.trim_end_matches('/'))
+        .filter(|host| check_host(host).is_ok())
+        .map(drop)
+        .ok_or("must be an address such as \"http://127.0.0.1:5000\"")
+}

@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::body::{Body, People, SaltSeed};
 use crate::domain::callback::Parked;
-use crate::domain::decision::{Pending, PrivateAnswer, RequestRecord};
+use crate::domain::decision::{Carried, Pending, PrivateAnswer, RequestRecord};
 use crate::domain::digest::Sha256;
 use crate::domain::evidence::{Event, EvidenceKey, What};
 use crate::domain::ids::ApprovalId;
@@ -38,6 +38,7 @@ fn approval(request: &Value) -> Approval {
         mail: None,
         told: false,
         posted: Vec::new(),
+        carried: Carried::default(),
     });
     Approval {
         id,
@@ -60,6 +61,7 @@ fn approval(request: &Value) -> Approval {
                 heartbeat: None,
                 check: created,
             }),
+            carried: Carried::default(),
         },
         body,
         events: vec![event],

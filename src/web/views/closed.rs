@@ -30,6 +30,8 @@ pub enum TooLate {
     Expired(Moment),
     /// What the answer was for had ended by then.
     WorkflowEnded(Moment),
+    /// It was answered before, of which the table knows nothing: it is older than that.
+    Answered,
 }
 
 /// The request was withdrawn.
@@ -95,6 +97,7 @@ impl TooLatePage {
                     ..page(TooLate::WorkflowEnded(at.clone()), None)
                 },
             ),
+            ("too-late-answered", page(TooLate::Answered, None)),
             (
                 "too-late-while-typing",
                 page(TooLate::WorkflowEnded(at), Some(typed())),
