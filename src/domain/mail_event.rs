@@ -51,17 +51,16 @@ impl MailLabel {
     /// From an event's `mail` object: its tags, or else its headers.
     fn read(mail: &Value) -> Option<Self> {
         let tag = |name: &str| mail["tags"][name][0].as_str();
-        let (approval, signer) = match (tag(TAG_REQUEST), tag(TAG_SIGNER)) {
-            (Some(approval), Some(signer)) => (approval, signer),
-            _ => {
-                let headers = mail["headers"].as_array()?;
-                let is_ours = |header: &&Value| {
-                    let name = header["name"].as_str();
-                    name.is_some_and(|name| name.eq_ignore_ascii_case(HEADER))
-                };
-                let value = headers.iter().find(is_ours)?["value"].as_str()?;
-                value.trim().split_once(' ')?
-            }
+        let (approval, signer) = if let (Some(approval), Some(signer)) = (tag(TAG_REQUEST), tag(TAG_SIGNER)) {
+            (approval, signer)
+        } else {
+            let headers = mail["headers"].as_array()?;
+            let is_ours = |header: &&Value| {
+                let name = header["name"].as_str();
+                name.is_some_and(|name| name.eq_ignore_ascii_case(HEADER))
+            };
+            let value = headers.iter().find(is_ours)?["value"].as_str()?;
+            value.trim().split_once(' ')?
         };
         Some(Self {
             approval: ApprovalId::parse(approval)?,

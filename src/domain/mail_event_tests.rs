@@ -74,12 +74,12 @@ fn complaint(more: Value) -> Value {
     event("Complaint", "complaint", complaint)
 }
 
-fn bounced(kind: BounceKind, why: &str) -> Option<Fate> {
-    Some(Fate::Bounced {
+fn bounced(kind: BounceKind, why: &str) -> Fate {
+    Fate::Bounced {
         kind,
         why: why.to_owned(),
         status: Some("5.1.1".to_owned()),
-    })
+    }
 }
 
 #[test]
@@ -107,23 +107,23 @@ fn every_kind_that_aws_documents_is_read() {
         ),
         (
             bounce("Permanent", "General"),
-            bounced(BounceKind::Permanent, "General"),
+            Some(bounced(BounceKind::Permanent, "General")),
         ),
         (
             bounce("Permanent", "NoEmail"),
-            bounced(BounceKind::Permanent, "NoEmail"),
+            Some(bounced(BounceKind::Permanent, "NoEmail")),
         ),
         (
             bounce("Permanent", "OnAccountSuppressionList"),
-            bounced(BounceKind::Permanent, "OnAccountSuppressionList"),
+            Some(bounced(BounceKind::Permanent, "OnAccountSuppressionList")),
         ),
         (
             bounce("Transient", "MailboxFull"),
-            bounced(BounceKind::Transient, "MailboxFull"),
+            Some(bounced(BounceKind::Transient, "MailboxFull")),
         ),
         (
             bounce("Undetermined", "Undetermined"),
-            bounced(BounceKind::Undetermined, "Undetermined"),
+            Some(bounced(BounceKind::Undetermined, "Undetermined")),
         ),
         (
             complaint(json!({"complaintFeedbackType": "abuse"})),

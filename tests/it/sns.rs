@@ -150,7 +150,8 @@ fn signed_text(message: &Value) -> String {
     let given = names
         .iter()
         .filter_map(|name| Some((name, message[*name].as_str()?)));
-    given.map(|(name, value)| format!("{name}\n{value}\n")).collect()
+    let lines: Vec<String> = given.map(|(name, value)| format!("{name}\n{value}\n")).collect();
+    lines.concat()
 }
 
 fn topics() -> Vec<String> {
