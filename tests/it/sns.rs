@@ -7,7 +7,6 @@ use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
 use countersign::domain::sns::{SnsError, SnsMessage, shaped};
 use countersign::mail::certificates::Certificates;
-use serde::Deserialize as _;
 use serde_json::{Value, json};
 use std::sync::{Arc, LazyLock};
 
