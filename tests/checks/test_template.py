@@ -162,7 +162,7 @@ def test_whoever_takes_a_role_is_of_this_account():
 WORKFLOWS = {
     "DocumentSigning": "document-signing", "ShareData": "share-data", "LambdaLoop": "lambda-loop",
     "FetchProcessSave": "fetch-process-save", "FetchProcessSaveApproved": "fetch-process-save-approved",
-    "FetchProcessSaveStarted": "fetch-process-save-started",
+    "FetchProcessSaveStarted": "fetch-process-save-started", "StateData": "state-data",
 }
 
 
@@ -201,6 +201,7 @@ def test_the_samples_may_invoke_what_they_invoke():
         for placeholder in re.findall(r'"(?:FunctionName|Resource)": "\$\{(\w+)\}"', text):
             if "Fn::GetAtt" in filled[placeholder]:
                 invoked.add(filled[placeholder]["Fn::GetAtt"].removesuffix(".Arn"))
+    # Those by which they ask and put down data are the policies' that every workflow's role may have.
     assert functions_of_role("SamplesRole", "lambda:InvokeFunction") == invoked
     # The one that starts another needs what `.sync` needs: docs.aws.amazon.com/step-functions/latest/dg/connect-stepfunctions.html
     started = (ROOT / "infra/workflows/fetch-process-save-started.asl.json").read_text()
@@ -247,8 +248,10 @@ def test_only_the_operations_function_operates():
         if it.get("Environment", {}).get("Variables", {}).get("COUNTERSIGN_OPERATIONS") == "on"
     }
     assert operating == {"OperationsFunction"}
+    tools = functions["TaskToolsFunction"]["Environment"]["Variables"]
+    assert tools == functions["Function"]["Environment"]["Variables"] | {"COUNTERSIGN_OPERATIONS": "task-tools"}
     policies = resources("AWS::IAM::ManagedPolicy")
-    invoked = {name: str(policies[name]["PolicyDocument"]) for name in ("MayAsk", "MayOperate")}
+    invoked = {name: str(policies[name]["PolicyDocument"]) for name in ("MayAsk", "MayOperate", "MayUseTaskTools")}
     assert [name for name, document in invoked.items() if "OperationsFunction" in document] == ["MayOperate"]
     # Nothing but its own policy lets anybody invoke it.
     whole = str({name: it for name, it in template()["Resources"].items() if it["Type"] == "AWS::Lambda::Permission"})
@@ -260,8 +263,8 @@ def test_each_role_has_what_it_is_for():
     attached = {name: [it["Ref"] for it in role["ManagedPolicyArns"]] for name, role in roles.items() if "ManagedPolicyArns" in role}
     assert attached == {
         "FunctionRole": ["ServicePolicy", "StateDataPolicy"], "OperationsFunctionRole": ["ServicePolicy", "StateDataPolicy"],
-        "ServiceRole": ["ServicePolicy", "StateDataPolicy"],
-        "SamplesRole": ["MayAsk"],
+        "ServiceRole": ["ServicePolicy", "StateDataPolicy"], "TaskToolsFunctionRole": ["StateDataPolicy"],
+        "SamplesRole": ["MayAsk", "MayUseTaskTools"],
     }
 
 
