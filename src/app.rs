@@ -22,6 +22,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider, SharedHttpClient};
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_async::time::{SharedTimeSource, TimeSource};
+use jiff::SignedDuration;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::net::TcpListener;
@@ -71,6 +72,7 @@ impl App {
                 time_zone: config.time_zone,
                 directory: Directory::new(config.people),
                 look_every: config.look_every,
+                least_heartbeat: 1,
                 api_keys: ApiKeys::new(config.api_keys),
                 mail_topics: config.mail_topics,
             },
@@ -85,9 +87,22 @@ impl App {
         }
     }
 
+    /// The same, with SNS's certificates from elsewhere than the web: a mirror, or a test.
+    pub fn with_certificates(mut self, certificates: Certificates) -> Self {
+        if let Some(flow) = Arc::get_mut(&mut self.flow) {
+            flow.certificates = certificates;
+        }
+        self
+    }
+
     /// The steps, for ways in that aren't HTTP.
     pub fn flow(&self) -> Arc<Flow> {
         Arc::clone(&self.flow)
+    }
+
+    /// The calls of queues.
+    pub fn queues(&self) -> Queues {
+        self.flow.queues.clone()
     }
 
     /// How long [`App::run`] may take to end once it is told to: a little longer than the longest answer, or than a poll.
@@ -115,9 +130,19 @@ impl App {
         served
     }
 
-    /// The steps, and what they tell of things that fall due: for a process that has no worker running, but looks
-    /// after them itself.
-    pub fn into_parts(self) -> (Arc<Flow>, UnboundedReceiver<Told>) {
+    /// The steps, and what they tell of things that fall due within `told_ahead`: for a process that has no worker
+    /// running, but looks after them itself when it is asked. Of heartbeats that can't wait for `least_heartbeat` seconds it
+    /// takes none.
+    pub fn into_parts(
+        mut self,
+        told_ahead: SignedDuration,
+        least_heartbeat: u32,
+    ) -> (Arc<Flow>, UnboundedReceiver<Told>) {
+        // Nobody shares it yet.
+        if let Some(flow) = Arc::get_mut(&mut self.flow) {
+            flow.settings.look_every = told_ahead;
+            flow.settings.least_heartbeat = least_heartbeat;
+        }
         (self.flow, self.told)
     }
 

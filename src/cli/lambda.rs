@@ -9,7 +9,7 @@ use crate::app::{App, aws_of_environment};
 use crate::config::{self, Runs};
 use crate::flow::{Clock, Random};
 use crate::intake::invoke::{Function, InvokeError};
-use crate::lambda::{FURTHEST, Lambda, WakeQueue};
+use crate::lambda::{Lambda, WakeQueue};
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
@@ -69,17 +69,14 @@ async fn start(clock: &Clock) -> Result<Lambda, Failure> {
         std::fs::read(path)
     })
     .map_err(|error| Failure::usage(error.to_string()))?;
-    let mut config = read.config;
-    // Nothing looks again by itself: whatever a wake can come for is told.
-    config.look_every = FURTHEST;
     let aws = aws_of_environment().await;
-    let app = App::new(config, &aws, clock.clone(), Random::new(fill_random));
+    let app = App::new(read.config, &aws, clock.clone(), Random::new(fill_random));
     let function = if read.operations {
         Function::Operations
     } else {
         Function::Intake
     };
-    let queues = app.flow().queues.clone();
+    let queues = app.queues();
     let wakes = read.wake_queue.map(|url| WakeQueue::new(queues, url));
     Ok(Lambda::new(app, function, wakes))
 }

@@ -122,7 +122,12 @@ fn print_table(requests: &[Value]) {
                 .flatten()
                 .map(text)
                 .collect();
-            let attention: Vec<String> = request["attention"].as_array().into_iter().flatten().map(text).collect();
+            let attention: Vec<String> = request["attention"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(text)
+                .collect();
             let who = if !attention.is_empty() {
                 attention.join("; ")
             } else if waiting.is_empty() {

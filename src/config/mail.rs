@@ -31,7 +31,8 @@ fn check_topic(text: &str) -> Result<(), String> {
             Ok(())
         }
         _ => Err(
-            "must be the ARN of an SNS topic, such as \"arn:aws:sns:eu-central-1:123456789012:mails\"".to_owned(),
+            "must be the ARN of an SNS topic, such as \"arn:aws:sns:eu-central-1:123456789012:mails\""
+                .to_owned(),
         ),
     }
 }

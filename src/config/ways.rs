@@ -13,16 +13,21 @@ impl Reader<'_> {
         let queues = self.each_text("intake_queues", check_queue_url);
         let mail_events = self.each_text("mail_event_queues", check_queue_url);
         for url in mail_events.iter().filter(|url| queues.contains(url)) {
-            let message = format!("{url} is one of intake_queues: events about mails need a queue of their own");
+            let message =
+                format!("{url} is one of intake_queues: events about mails need a queue of their own");
             self.problem("mail_event_queues", message);
         }
         let dead_letter_queue = self.text("dead_letter_queue");
         let dead_letter_queue = self.checked("dead_letter_queue", dead_letter_queue, |url| {
             check_queue_url(&url).map(|()| url.clone())
         });
-        if let Some(url) = dead_letter_queue.as_ref().filter(|url| queues.contains(url) || mail_events.contains(url)) {
-            let message =
-                format!("{url} is one of intake_queues or mail_event_queues: what can't be taken in would come in again");
+        if let Some(url) = dead_letter_queue
+            .as_ref()
+            .filter(|url| queues.contains(url) || mail_events.contains(url))
+        {
+            let message = format!(
+                "{url} is one of intake_queues or mail_event_queues: what can't be taken in would come in again"
+            );
             self.problem("dead_letter_queue", message);
         }
         if matches!(self.values.get("activities"), Some(other) if !other.is_object() && !other.is_array()) {

@@ -17,13 +17,20 @@ fn at(second: i64) -> Timestamp {
 
 /// A pending approval whose one signer was mailed at these seconds; the last mail is a receipt if `receipt`.
 fn approval(mailed: &[i64]) -> Approval {
-    let asked = json!({"taskToken": "t", "title": "T", "signers": [{"name": "Bob", "email": "bob@example.com"}]});
+    let asked =
+        json!({"taskToken": "t", "title": "T", "signers": [{"name": "Bob", "email": "bob@example.com"}]});
     let request = request::parse(&asked, &Directory::default()).expect("a good request");
     let id = ApprovalId::of(&request.target);
     let body = Body::of(&request, at(0), &SaltSeed::from_random([1; 32]));
     let digest = body.digest();
     let keys = KeyRing::new(MasterKey::new(1, [1; 32]), vec![]);
-    let event = Event::next(id, None, at(0), What::Requested { body: digest }, Default::default());
+    let event = Event::next(
+        id,
+        None,
+        at(0),
+        What::Requested { body: digest },
+        Default::default(),
+    );
     let posted = mailed.iter().map(|second| Posted {
         message: format!("message-{second}"),
         kind: MailKind::Invitation,
@@ -112,7 +119,11 @@ fn orders<T: Clone>(things: &[T]) -> Vec<Vec<T>> {
     for first in 0..things.len() {
         let mut rest = things.to_vec();
         let one = rest.remove(first);
-        all.extend(orders(&rest).into_iter().map(|rest| [vec![one.clone()], rest].concat()));
+        all.extend(
+            orders(&rest)
+                .into_iter()
+                .map(|rest| [vec![one.clone()], rest].concat()),
+        );
     }
     all
 }
@@ -130,7 +141,10 @@ fn what_notes_come_to() {
         (vec![], "unknown"),
         (vec![note(1, 2, Fate::Delivered)], "delivered"),
         (vec![note(1, 2, delayed())], "delayed"),
-        (vec![note(1, 2, delayed()), note(1, 3, Fate::Delivered)], "delivered"),
+        (
+            vec![note(1, 2, delayed()), note(1, 3, Fate::Delivered)],
+            "delivered",
+        ),
         (vec![note(1, 2, bounced(Permanent))], "trouble: bounced"),
         // A mail server may take a mail and find out later that nobody has that mailbox.
         (
@@ -138,8 +152,14 @@ fn what_notes_come_to() {
             "trouble: bounced",
         ),
         // An absence note counts as a bounce for now.
-        (vec![note(1, 2, Fate::Delivered), note(1, 3, bounced(Transient))], "delivered"),
-        (vec![note(1, 2, Fate::Delivered), note(1, 3, bounced(Undetermined))], "delivered"),
+        (
+            vec![note(1, 2, Fate::Delivered), note(1, 3, bounced(Transient))],
+            "delivered",
+        ),
+        (
+            vec![note(1, 2, Fate::Delivered), note(1, 3, bounced(Undetermined))],
+            "delivered",
+        ),
         (
             vec![note(1, 2, delayed()), note(1, 3, bounced(Transient))],
             "trouble: bounced_for_now",
@@ -169,13 +189,19 @@ fn what_notes_come_to() {
             vec![note(1, 2, Fate::Delivered), note(10, 11, bounced(Permanent))],
             "trouble: bounced",
         ),
-        (vec![note(1, 2, Fate::Delivered), note(10, 11, delayed())], "delayed"),
+        (
+            vec![note(1, 2, Fate::Delivered), note(10, 11, delayed())],
+            "delayed",
+        ),
         (vec![note(1, 2, Fate::Rejected)], "trouble: rejected"),
         // What SES didn't take is mended by the next one that it takes, even if nothing is told of that.
         (vec![note(5, 5, refused())], "unknown"),
         (vec![note(5, 5, held())], "unknown"),
         (vec![note(20, 20, refused())], "trouble: refused"),
-        (vec![note(10, 11, Fate::Delivered), note(20, 20, held())], "trouble: held_up"),
+        (
+            vec![note(10, 11, Fate::Delivered), note(20, 20, held())],
+            "trouble: held_up",
+        ),
     ] {
         for order in orders(&notes) {
             let mut approval = approval(&[1, 10]);
@@ -222,7 +248,9 @@ fn ten_thousand_events_come_to_the_same_in_any_order() {
     // A generator of Knuth's (MMIX): the same numbers in each run.
     let mut state = 7_u64;
     let mut next = move |below: usize| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(state >> 33).expect("31 bits") % below
     };
     for round in 0..50 {
@@ -280,7 +308,12 @@ fn every_fate_is_said_and_kept_as_it_was() {
         let json = serde_json::to_value(&note).expect("JSON");
         assert_eq!(serde_json::from_value::<MailNote>(json).expect("readable"), note);
         assert!(!words(&note.fate).ends_with('.') && words(&note.fate).len() > 8);
-        assert_eq!(remedy(&note.fate).is_empty(), !note.fate.is_bad(), "{:?}", note.fate);
+        assert_eq!(
+            remedy(&note.fate).is_empty(),
+            !note.fate.is_bad(),
+            "{:?}",
+            note.fate
+        );
     }
     let suppressed = remedy(&Fate::Bounced {
         kind: BounceKind::Permanent,

@@ -5,7 +5,7 @@ mod asked;
 
 pub use asked::Asked;
 
-use super::Flow;
+use super::{Flow, mail_event};
 use crate::domain::approval::Approval;
 use crate::domain::callback::Callback;
 use crate::domain::decision::RequestState;
@@ -65,7 +65,15 @@ pub async fn page(
                 });
             }
             last = Some(*place);
-            approvals.extend(found.remove(&place.id).filter(|approval| fits(wanted, approval)));
+            let Some(approval) = found.remove(&place.id) else {
+                continue;
+            };
+            if fits(wanted, &approval) {
+                approvals.push(approval);
+            } else if wanted.list == Listed::Attention {
+                // Left there by a crash, or by an answer in the same moment.
+                mail_event::settle(flow, &approval).await;
+            }
             if approvals.len() == most {
                 return Ok(Page {
                     approvals,

@@ -60,18 +60,52 @@ impl From<StoreError> for MailEventError {
 /// Takes an event: SES's own, the EventBridge event around it, or the SNS message around it (also as Lambda hands it
 /// over, in a record's `Sns`), whose topic must be one of ours and whose signature must be right.
 pub async fn take(flow: &Flow, value: &Value) -> Result<Taken, MailEventError> {
-    let taken = match sns::shaped(value) {
-        Some(message) => {
-            let message = signed(flow, message).await?;
-            if message.kind != Kind::Notification {
-                return Ok(Taken::Nothing);
+    match sns::shaped(value) {
+        Some(message) => take_message(flow, &signed(flow, message).await?).await,
+        None => take_event(flow, value).await,
+    }
+}
+
+/// Takes what SNS delivers over HTTP: an event in a signed message; or the question whether a topic of ours may go on to
+/// deliver here, which is confirmed at SNS.
+pub async fn receive(flow: &Flow, value: &Value) -> Result<(), MailEventError> {
+    let message = signed(flow, value).await?;
+    match message.kind {
+        Kind::SubscriptionConfirmation => match &message.subscribe_url {
+            Some(url) if message.subscribes_at_sns() => {
+                flow.certificates.visit(url).await?;
+                tracing::info!(sns.topic = message.topic_arn, "subscription confirmed");
+                Ok(())
             }
-            let event: Value = serde_json::from_str(&message.message)
-                .map_err(|error| MailEventError::Malformed(error.to_string()))?;
-            take_event(flow, &event).await?
-        }
-        None => take_event(flow, value).await?,
+            _ => Err(MailEventError::Malformed(
+                "its subscription would be confirmed elsewhere than at SNS".to_owned(),
+            )),
+        },
+        Kind::Notification | Kind::UnsubscribeConfirmation => take_message(flow, &message).await.map(drop),
+    }
+}
+
+async fn take_message(flow: &Flow, message: &SnsMessage) -> Result<Taken, MailEventError> {
+    if message.kind != Kind::Notification {
+        return Ok(Taken::Nothing);
+    }
+    // SES says so in words, once, when a topic becomes a destination.
+    let Ok(event) = serde_json::from_str(&message.message) else {
+        return Ok(Taken::Nothing);
     };
+    take_event(flow, &event).await
+}
+
+/// Reads an SNS message, and checks that SNS has signed it and that its topic is one of ours.
+async fn signed(flow: &Flow, value: &Value) -> Result<SnsMessage, MailEventError> {
+    let message = SnsMessage::read(value, &flow.settings.mail_topics)?;
+    let pem = flow.certificates.get(message.certificate_url()).await?;
+    message.verify(&pem)?;
+    Ok(message)
+}
+
+async fn take_event(flow: &Flow, value: &Value) -> Result<Taken, MailEventError> {
+    let taken = note_event(flow, value).await?;
     match taken {
         Taken::Known => flow.metrics.mail_event("known"),
         Taken::NotOurs => flow.metrics.mail_event("not_ours"),
@@ -80,15 +114,7 @@ pub async fn take(flow: &Flow, value: &Value) -> Result<Taken, MailEventError> {
     Ok(taken)
 }
 
-/// Reads an SNS message, and checks that SNS has signed it and that its topic is one of ours.
-pub async fn signed(flow: &Flow, value: &Value) -> Result<SnsMessage, MailEventError> {
-    let message = SnsMessage::read(value, &flow.settings.mail_topics)?;
-    let pem = flow.certificates.get(message.certificate_url()).await?;
-    message.verify(&pem)?;
-    Ok(message)
-}
-
-async fn take_event(flow: &Flow, value: &Value) -> Result<Taken, MailEventError> {
+async fn note_event(flow: &Flow, value: &Value) -> Result<Taken, MailEventError> {
     let event = mail_event::read(value).map_err(|error| MailEventError::Malformed(error.to_string()))?;
     if event.fate.is_none() {
         return Ok(Taken::Nothing);
@@ -168,8 +194,8 @@ fn tell(flow: &Flow, label: MailLabel, approval: &Approval, note: &MailNote) {
 }
 
 /// Takes out of the list of what needs somebody whatever doesn't any more: the mail was delivered after all, the signer
-/// has answered, the request has ended. What is left there by a crash is left out by whoever lists, and taken out when
-/// the request ends.
+/// has answered, the request has ended. What a crash leaves there, or an answer in the same moment, is left out by whoever
+/// lists, and taken out then, or when the request ends.
 pub(super) async fn unlist(flow: &Flow, approval: &Approval) -> Result<(), StoreError> {
     let listed = approval.mail_notes.iter().filter(|note| note.listed);
     for note in listed {

@@ -106,6 +106,8 @@ pub struct Settings {
     pub directory: Directory,
     /// How often the worker looks into the index.
     pub look_every: SignedDuration,
+    /// The shortest HeartbeatSeconds of a state, in seconds, that this process can keep alive.
+    pub least_heartbeat: u32,
     /// What programs may use the API with.
     pub api_keys: ApiKeys,
     /// The SNS topics whose messages about mails count: ARNs.

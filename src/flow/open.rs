@@ -90,7 +90,8 @@ pub async fn fail(flow: &Flow, target: &CallbackTarget, error: &OpenError) -> Re
 }
 
 async fn take_in(flow: &Flow, request: &Value) -> Result<Opened, OpenError> {
-    let request = match request::parse(request, &flow.settings.directory) {
+    let parsed = request::parse(request, &flow.settings.directory).and_then(|parsed| beats(flow, parsed));
+    let request = match parsed {
         Ok(request) => request,
         Err(invalid) => {
             return already_known(flow, request)
@@ -107,6 +108,18 @@ async fn take_in(flow: &Flow, request: &Value) -> Result<Opened, OpenError> {
             Loaded::Unfinished(there) => take_over(flow, id, &request, &there).await,
             Loaded::Nothing => Err(StoreError::Conflict.into()),
         },
+    }
+}
+
+/// Refuses heartbeats that would come too late.
+fn beats(flow: &Flow, request: ApprovalRequest) -> Result<ApprovalRequest, InvalidRequest> {
+    let least = flow.settings.least_heartbeat;
+    match request.terms.heartbeat_seconds {
+        Some(seconds) if seconds < least => Err(InvalidRequest::of(
+            "heartbeatSeconds",
+            format!("is {seconds}; this function is woken once a minute, so it must be at least {least}"),
+        )),
+        _ => Ok(request),
     }
 }
 

@@ -12,11 +12,12 @@ mod http;
 mod wake;
 mod work;
 
-pub use wake::{FURTHEST, WakeQueue};
+pub use wake::WakeQueue;
 
 use crate::app::App;
 use crate::domain::ids::ApprovalId;
 use crate::flow::Flow;
+use crate::flow::mail_event::{self, MailEventError};
 use crate::intake::batch;
 use crate::intake::invoke::{Function, InvokeError, direct_invoke};
 use crate::web;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
+use wake::FURTHEST;
 use work::{Until, Work};
 
 /// How long steps are begun, at most, before a caller who waits is answered.
@@ -36,6 +38,10 @@ const WHILE_SOMEBODY_WAITS: Duration = Duration::from_secs(5);
 const KEPT_BACK: Duration = Duration::from_millis(1_500);
 /// And for the last steps that are begun, to be finished.
 const LAST_STEPS: Duration = Duration::from_secs(5);
+
+/// The shortest heartbeat that ticks alone can keep up, in seconds: a beat is due every third of it, and may be a minute
+/// late.
+const LEAST_HEARTBEAT: u32 = 180;
 
 /// The service, as Lambda calls it.
 #[derive(Debug)]
@@ -55,6 +61,7 @@ enum Event {
     Http(Shape),
     Queue,
     Tick,
+    Mail,
     Direct,
 }
 
@@ -65,8 +72,10 @@ impl Event {
             && text("detail-type") == Some("Scheduled Event");
         if let Some(shape) = Shape::of(event) {
             Self::Http(shape)
-        } else if is_of_queue(event) {
+        } else if are_records(event, "eventSource", "aws:sqs") {
             Self::Queue
+        } else if text("source") == Some("aws.ses") || are_records(event, "EventSource", "aws:sns") {
+            Self::Mail
         } else if scheduled || text("countersign") == Some("tick") {
             Self::Tick
         } else {
@@ -75,17 +84,17 @@ impl Event {
     }
 }
 
-fn is_of_queue(event: &Value) -> bool {
+/// Whether an event has records, all of them of one service.
+fn are_records(event: &Value, source: &str, service: &str) -> bool {
     let records = event.get("Records").and_then(Value::as_array);
-    records.is_some_and(|records| {
-        !records.is_empty() && records.iter().all(|record| record["eventSource"] == "aws:sqs")
-    })
+    records
+        .is_some_and(|records| !records.is_empty() && records.iter().all(|record| record[source] == service))
 }
 
 impl Lambda {
     /// A function that does what `function` may.
     pub fn new(app: App, function: Function, wakes: Option<WakeQueue>) -> Self {
-        let (flow, told) = app.into_parts();
+        let (flow, told) = app.into_parts(FURTHEST, LEAST_HEARTBEAT);
         let url: axum::http::Uri = flow.settings.public_url.parse().unwrap_or_default();
         Self {
             router: web::router::router(Arc::clone(&flow)),
@@ -131,6 +140,11 @@ impl Lambda {
                 let ran = work.run_all(Until { begin: last, end }).await;
                 ran.map(|()| json!({"status": "done"})).map_err(unavailable)
             }
+            Event::Mail => {
+                let answer = self.mail_events(&event).await;
+                work.run(Until { begin: last, end }).await;
+                answer
+            }
             Event::Queue => {
                 let until = Until { begin: last, end };
                 let answer = self.messages(&mut work, event, until).await;
@@ -145,6 +159,29 @@ impl Lambda {
             wakes.send(left, self.flow.clock.now(), deadline).await;
         }
         answer
+    }
+
+    /// What SES tells of mails, by SNS or by EventBridge. What never will be one is dropped, for Lambda would only bring it
+    /// again; so is what is taken, should it come again with others.
+    async fn mail_events(&self, event: &Value) -> Result<Value, InvokeError> {
+        let events = match event.get("Records") {
+            Some(records) => records.as_array().map_or(&[][..], Vec::as_slice),
+            None => std::slice::from_ref(event),
+        };
+        let mut later = None;
+        for event in events {
+            match mail_event::take(&self.flow, event).await {
+                Ok(_) => {}
+                Err(error @ MailEventError::Malformed(_)) => {
+                    tracing::warn!(error = %error, "an event about a mail is dropped");
+                }
+                Err(error @ MailEventError::Unavailable(_)) => later = Some(error),
+            }
+        }
+        match later {
+            Some(error) => Err(unavailable(error)),
+            None => Ok(json!({"status": "done"})),
+        }
     }
 
     /// Messages of queues: wakes of our own, and requests.
@@ -197,6 +234,14 @@ mod tests {
             (records(&["aws:sqs", "aws:s3"]), Event::Direct),
             (records(&["aws:s3"]), Event::Direct),
             (records(&[]), Event::Direct),
+            (
+                json!({"Records": [{"EventSource": "aws:sns", "EventVersion": "1.0", "Sns": {"Type": "Notification"}}]}),
+                Event::Mail,
+            ),
+            (
+                json!({"version": "0", "detail-type": "Email Bounced", "source": "aws.ses", "detail": {}}),
+                Event::Mail,
+            ),
             (json!({"countersign": "tick"}), Event::Tick),
             // EventBridge Scheduler's own payload, and that of a rule with a schedule.
             (

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// The longest delay of a message (SQS quotas). What lies further ahead is left to the tick.
-pub const FURTHEST: SignedDuration = SignedDuration::from_mins(15);
+pub(super) const FURTHEST: SignedDuration = SignedDuration::from_mins(15);
 /// How many are sent at the same time.
 const CONCURRENT: usize = 16;
 

@@ -50,9 +50,9 @@ struct Known {
     window: Option<(Instant, u32)>,
 }
 
-/// Why a certificate couldn't be had; another time it may.
+/// Why something of SNS's couldn't be had; another time it may.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("SNS's certificate can't be fetched: {0}")]
+#[error("SNS can't be asked: {0}")]
 pub struct FetchError(pub String);
 
 impl Certificates {
@@ -74,13 +74,7 @@ impl Certificates {
         if let Some(known) = self.known(url)? {
             return Ok(known);
         }
-        let fetched = tokio::time::timeout(PATIENCE, (self.fetch)(url.to_owned())).await;
-        let (status, body) = fetched
-            .unwrap_or_else(|_| Err("no answer within 5 seconds".to_owned()))
-            .map_err(FetchError)?;
-        if status != StatusCode::OK {
-            return Err(FetchError(format!("the answer was {status}")));
-        }
+        let body = self.fetched(url).await?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.by_url.len() >= MOST {
             let oldest = known.by_url.iter().min_by_key(|(_, (since, _))| *since);
@@ -92,6 +86,24 @@ impl Certificates {
             .by_url
             .insert(url.to_owned(), (Instant::now(), body.clone()));
         Ok(body)
+    }
+
+    /// Opens an address of SNS's for what that does, such as to confirm a subscription. It must have been checked, and the
+    /// message that names it to be signed.
+    pub async fn visit(&self, url: &str) -> Result<(), FetchError> {
+        self.fetched(url).await.map(drop)
+    }
+
+    async fn fetched(&self, url: &str) -> Result<Bytes, FetchError> {
+        let fetched = tokio::time::timeout(PATIENCE, (self.fetch)(url.to_owned())).await;
+        let (status, body) = fetched
+            .unwrap_or_else(|_| Err("no answer within 5 seconds".to_owned()))
+            .map_err(FetchError)?;
+        if status == StatusCode::OK {
+            Ok(body)
+        } else {
+            Err(FetchError(format!("the answer was {status}")))
+        }
     }
 
     /// What is remembered; else counts the fetch that is to come, and refuses it when there were too many.

@@ -6,6 +6,7 @@ pub mod api;
 pub mod assets;
 pub mod auth;
 pub mod error;
+mod hooks;
 pub mod markdown;
 pub mod present;
 pub mod router;

@@ -4,7 +4,7 @@
 
 use super::error::{self, WebError};
 use super::views::Problem;
-use super::{Web, api, assets, auth, security, sign};
+use super::{Web, api, assets, auth, hooks, security, sign};
 use crate::domain::api_key::Scope;
 use crate::flow::Flow;
 use crate::flow::metrics::CONTENT_TYPE;
@@ -40,6 +40,7 @@ pub fn router(flow: Arc<Flow>) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .merge(api::routes())
+        .merge(hooks::routes())
         .with_state(Arc::clone(&web));
     // A proxy may strip the configured prefix or pass it on; both lead here.
     let base = web.frame.base_path.clone();

@@ -79,12 +79,13 @@ def test_local_goes_on_with_what_came_while_it_was_away(folder):
     options = ("--data", str(folder / "data"))
     with Local(folder, *options).ready() as local:
         execution = local.start("plain")
-        local.link_about("1")
+        _, _, link = local.link_about("1").partition("/s/")
         local.kill()
     with Local(folder, *options).ready() as local:
-        assert answer(local.link_about("1"), "approve").status == 200
+        # On another port than before.
+        assert answer(f"{local.pages}/s/{link}", "approve").status == 200
         assert local.ended(execution)["status"] == "SUCCEEDED"
-        assert len(local.mails()) == 2, "an invitation and a receipt"
+        wait_until("Bob has a receipt", lambda: len(local.mails()) == 2)
 
 
 def test_serve_stops_only_after_the_tokens_that_it_was_given_are_taken_in(demo, tmp_path):

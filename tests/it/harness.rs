@@ -66,7 +66,8 @@ impl Harness {
             .send()
             .await
             .expect("an identity");
-        let app = App::new(Config { ways, ..config() }, &sdk, clock.clone(), random);
+        let app = App::new(Config { ways, ..config() }, &sdk, clock.clone(), random)
+            .with_certificates(super::sns::certificates());
         let flow = app.flow();
         flow.store.create_table().await.expect("a table");
         register_functions(&aws, &flow);
@@ -308,7 +309,7 @@ fn config() -> Config {
         table: "countersign".to_owned(),
         mail_from: "Countersign <countersign@example.com>".to_owned(),
         mail_configuration_set: Some("countersign".to_owned()),
-        mail_topics: vec![super::mail_events::TOPIC.to_owned()],
+        mail_topics: vec![super::sns::TOPIC.to_owned()],
         people: vec![person("Bob"), person("Alice")],
         look_every: SignedDuration::from_mins(10),
         master_key: MasterKey::new(1, [7; 32]),

@@ -1,6 +1,7 @@
 //! What SES tells about mails: a bounce is looked at by somebody, whatever the order in which things come.
 
 use super::harness::{Fault, Harness, ask_bob};
+use super::sns::{SNS, TOPIC};
 use aws_sdk_sesv2::types::{EventBridgeDestination, EventDestinationDefinition, EventType};
 use countersign::domain::approval::Approval;
 use countersign::domain::explain::{attention, explain};
@@ -17,8 +18,6 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-
-pub(crate) const TOPIC: &str = "arn:aws:sns:eu-central-1:123456789012:mails";
 
 /// The message id of the signer's newest mail.
 fn message_of(signer: &SignerRecord) -> String {
@@ -59,14 +58,20 @@ async fn listed(harness: &Harness) -> Vec<ApprovalId> {
         created_before: None,
         created_after: None,
     };
-    let page = list::page(&harness.flow, &wanted, None, 10).await.expect("readable");
+    let page = list::page(&harness.flow, &wanted, None, 10)
+        .await
+        .expect("readable");
     page.approvals.iter().map(|approval| approval.id).collect()
 }
 
 /// How many items stand in the index of what needs somebody, whether or not they still do.
 async fn in_index(harness: &Harness) -> usize {
     let items = harness.dump().await;
-    let of_attention = |item: &&Value| item["list"].as_str().is_some_and(|list| list.starts_with("attention#"));
+    let of_attention = |item: &&Value| {
+        item["list"]
+            .as_str()
+            .is_some_and(|list| list.starts_with("attention#"))
+    };
     items.iter().filter(of_attention).count()
 }
 
@@ -95,15 +100,32 @@ async fn a_bounce_is_told_and_goes_away_when_the_mail_sent_again_arrives() {
     assert_eq!(listed(&harness).await, [approval.id]);
     let now = harness.only_approval().await;
     let told = explain(&now, harness.clock.now(), "UTC").join(" ");
-    assert!(told.contains("The mail to Bob bounced: there is no such mailbox (5.1.1)"), "{told}");
+    assert!(
+        told.contains("The mail to Bob bounced: there is no such mailbox (5.1.1)"),
+        "{told}"
+    );
     assert!(!told.contains("bob@example.com"), "{told}");
     let happened: Vec<String> = timeline(&now).into_iter().map(|one| one.what).collect();
-    assert!(happened.iter().any(|what| what.starts_with("The mail to Bob bounced")), "{happened:?}");
-    assert_eq!(attention(&now), ["the mail to Bob bounced: there is no such mailbox (5.1.1)"]);
+    assert!(
+        happened
+            .iter()
+            .any(|what| what.starts_with("The mail to Bob bounced")),
+        "{happened:?}"
+    );
+    assert_eq!(
+        attention(&now),
+        ["the mail to Bob bounced: there is no such mailbox (5.1.1)"]
+    );
 
-    operate::resend(&harness.flow, approval.id, None).await.expect("mailed again");
+    operate::resend(&harness.flow, approval.id, None)
+        .await
+        .expect("mailed again");
     harness.settle().await;
-    assert_eq!(listed(&harness).await, [approval.id], "nothing is known of the new mail yet");
+    assert_eq!(
+        listed(&harness).await,
+        [approval.id],
+        "nothing is known of the new mail yet"
+    );
     let now = harness.only_approval().await;
     let second = message_of(&now.signers[0]);
     assert_ne!(first, second);
@@ -119,7 +141,10 @@ async fn a_bounce_is_told_and_goes_away_when_the_mail_sent_again_arrives() {
     let told: usize = now.events.iter().map(|event| event.mails.len()).sum();
     assert_eq!(told, 3, "the evidence says it: two deliveries and a bounce");
     let evidence = serde_json::to_string(&now.events).expect("JSON");
-    assert!(!evidence.contains("user unknown"), "no words of strangers are in the chain");
+    assert!(
+        !evidence.contains("user unknown"),
+        "no words of strangers are in the chain"
+    );
     harness.finish().await;
 }
 
@@ -133,7 +158,11 @@ async fn whoever_answers_or_withdraws_ends_it() {
             let taken = take(&harness.flow, &event(&approval, 0, kind, &message)).await;
             assert_eq!(taken, Ok(Taken::Noted));
         }
-        assert_eq!(listed(&harness).await, [approval.id], "once, whatever the number of reasons");
+        assert_eq!(
+            listed(&harness).await,
+            [approval.id],
+            "once, whatever the number of reasons"
+        );
         assert_eq!(in_index(&harness).await, 2);
         if answered {
             harness
@@ -141,7 +170,9 @@ async fn whoever_answers_or_withdraws_ends_it() {
                 .await;
         } else {
             let which = operate::Which::Id(approval.id);
-            operate::cancel(&harness.flow, &which, "Carol", None).await.expect("withdrawn");
+            operate::cancel(&harness.flow, &which, "Carol", None)
+                .await
+                .expect("withdrawn");
         }
         harness.settle().await;
         assert_eq!((listed(&harness).await.len(), in_index(&harness).await), (0, 0));
@@ -185,7 +216,10 @@ async fn an_event_made_up_by_somebody_changes_nothing() {
         })
     };
     for (sns, why) in [
-        (message("arn:aws:sns:eu-central-1:666666666666:mails", "2"), "mail_topics"),
+        (
+            message("arn:aws:sns:eu-central-1:666666666666:mails", "2"),
+            "mail_topics",
+        ),
         (message(TOPIC, "1"), "SignatureVersion to 2"),
         (message(TOPIC, "2"), "SNS's own host"),
     ] {
@@ -195,6 +229,66 @@ async fn an_event_made_up_by_somebody_changes_nothing() {
         assert!(told.contains(why), "{told}");
     }
     assert_eq!(harness.dump().await, before);
+    harness.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_sns_signs_counts_by_every_way_in() {
+    let harness = Harness::start().await;
+    let approval = asked(&harness).await;
+    let message = message_of(&approval.signers[0]);
+    let wrapped = |kind: &str| {
+        let inside = event(&approval, 0, kind, &message).to_string();
+        SNS.message(
+            "Notification",
+            &json!({"Message": inside, "Subject": "Amazon SES Email Event Notification"}),
+        )
+    };
+    assert_eq!(take(&harness.flow, &wrapped("Bounce")).await, Ok(Taken::Noted));
+    let record = json!({"EventSource": "aws:sns", "Sns": wrapped("Complaint")});
+    assert_eq!(take(&harness.flow, &record).await, Ok(Taken::Noted));
+    assert_eq!(take(&harness.flow, &record).await, Ok(Taken::Known), "again");
+
+    let router = countersign::web::router::router(Arc::clone(&harness.flow));
+    let post = async |message: &Value| {
+        let request = http::Request::post("/hooks/sns").header("content-type", "text/plain; charset=UTF-8");
+        let request = request
+            .body(axum::body::Body::from(message.to_string()))
+            .expect("a request");
+        let answer = tower::ServiceExt::oneshot(router.clone(), request).await;
+        answer.expect("an answer").status().as_u16()
+    };
+    assert_eq!(post(&wrapped("Delivery")).await, 200);
+    assert_eq!(harness.only_approval().await.mail_notes.len(), 3);
+    let confirmation = |url: &str| {
+        SNS.message(
+            "SubscriptionConfirmation",
+            &json!({"Token": "t", "SubscribeURL": url}),
+        )
+    };
+    let at_sns = "https://sns.eu-central-1.amazonaws.com/?Action=ConfirmSubscription&Token=t";
+    assert_eq!(post(&confirmation(at_sns)).await, 200);
+    assert_eq!(
+        post(&confirmation(
+            "https://evil.example/?Action=ConfirmSubscription&Token=t"
+        ))
+        .await,
+        400
+    );
+    let mut changed = wrapped("Bounce");
+    changed["MessageId"] = json!("another");
+    let elsewhere = "https://sns.eu-central-1.amazonaws.com/SimpleNotificationService-fedcba9876543210.pem";
+    let unknown = SNS.message("Notification", &json!({"SigningCertURL": elsewhere}));
+    for (message, status) in [
+        (&changed, 400),
+        (&unknown, 503),
+        (&json!({}), 400),
+        (&Value::Null, 400),
+    ] {
+        assert_eq!(post(message).await, status, "{message}");
+    }
+    let validated = json!({"Message": "Successfully validated SNS topic for Amazon SES event publishing."});
+    assert_eq!(post(&SNS.message("Notification", &validated)).await, 200);
     harness.finish().await;
 }
 
@@ -213,9 +307,15 @@ async fn a_first_mail_that_cannot_be_sent_is_looked_at_by_somebody() {
         let told = explain(&approval, harness.clock.now(), "UTC").join(" ");
         assert!(told.contains(&format!("The mail to Bob {word}")), "{told}");
         harness.faults.clear();
-        operate::resend(&harness.flow, approval.id, None).await.expect("mailed again");
+        operate::resend(&harness.flow, approval.id, None)
+            .await
+            .expect("mailed again");
         harness.settle().await;
-        assert_eq!((listed(&harness).await.len(), in_index(&harness).await), (0, 0), "{code}: it is sent");
+        assert_eq!(
+            (listed(&harness).await.len(), in_index(&harness).await),
+            (0, 0),
+            "{code}: it is sent"
+        );
         harness
             .answer(&harness.link("bob@example.com").await, "approve", "", "Bob")
             .await;
@@ -224,18 +324,20 @@ async fn a_first_mail_that_cannot_be_sent_is_looked_at_by_somebody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_mail_that_is_tried_in_vain_for_an_hour_is_looked_at_by_somebody() {
+async fn a_mail_that_is_tried_in_vain_again_and_again_is_looked_at_by_somebody() {
     let harness = Harness::start().await;
-    harness.faults.next("SendEmail", 100, Fault::Refused(500, "InternalServiceError"));
+    harness
+        .faults
+        .next("SendEmail", 100, Fault::Refused(500, "InternalServiceError"));
     harness.start_workflow(&ask_bob()).await;
-    harness.pass(SignedDuration::from_mins(10)).await;
+    harness.pass(SignedDuration::from_mins(5)).await;
     assert!(listed(&harness).await.is_empty(), "it may mend itself");
     harness.pass(SignedDuration::from_hours(2)).await;
     assert_eq!(listed(&harness).await.len(), 1);
     harness.pass(SignedDuration::from_hours(24)).await;
     assert_eq!(in_index(&harness).await, 1, "said once");
     harness.faults.clear();
-    harness.pass(SignedDuration::from_hours(7)).await;
+    harness.pass(SignedDuration::from_hours(8)).await;
     assert_eq!((listed(&harness).await.len(), in_index(&harness).await), (0, 0));
     assert_eq!(harness.aws.mails().len(), 1);
     harness
@@ -250,7 +352,8 @@ async fn events_and_answers_at_the_same_moment_leave_nothing_behind() {
         let harness = Harness::start().await;
         let approval = asked(&harness).await;
         let message = message_of(&approval.signers[0]);
-        let events = ["Bounce", "Delivery", "Complaint", "Bounce"].map(|kind| event(&approval, 0, kind, &message));
+        let events =
+            ["Bounce", "Delivery", "Complaint", "Bounce"].map(|kind| event(&approval, 0, kind, &message));
         let flow = Arc::clone(&harness.flow);
         let told = async move {
             tokio::time::sleep(Duration::from_millis(round)).await;
@@ -262,7 +365,11 @@ async fn events_and_answers_at_the_same_moment_leave_nothing_behind() {
         assert!(taken.iter().all(Result::is_ok), "{taken:?}");
         completed.expect("a bounce keeps nobody from answering");
         harness.settle().await;
-        assert_eq!((listed(&harness).await.len(), in_index(&harness).await), (0, 0), "round {round}");
+        assert_eq!(
+            (listed(&harness).await.len(), in_index(&harness).await),
+            (0, 0),
+            "round {round}"
+        );
         harness.finish().await;
     }
 }
@@ -302,7 +409,9 @@ async fn a_bouncing_address_is_told_from_ses_to_the_operator() {
     stop.send(true).expect("it polls");
     polling.await.expect("no panic");
     let which = operate::Which::Id(approval.id);
-    operate::complete(&harness.flow, &which, None, None).await.expect("completed");
+    operate::complete(&harness.flow, &which, None, None)
+        .await
+        .expect("completed");
     harness.settle().await;
     assert_eq!(in_index(&harness).await, 0);
     harness.finish().await;
@@ -312,7 +421,9 @@ async fn a_bouncing_address_is_told_from_ses_to_the_operator() {
 /// what can't be taken. Gives its address.
 async fn bus_to_queue(harness: &Harness) -> String {
     let ses = aws_sdk_sesv2::Client::new(&harness.sdk);
-    let made = ses.create_configuration_set().configuration_set_name("countersign");
+    let made = ses
+        .create_configuration_set()
+        .configuration_set_name("countersign");
     made.send().await.expect("a configuration set");
     let bus = EventBridgeDestination::builder()
         .event_bus_arn("arn:aws:events:us-east-1:123456789012:event-bus/default")
@@ -320,7 +431,11 @@ async fn bus_to_queue(harness: &Harness) -> String {
         .expect("a bus");
     let destination = EventDestinationDefinition::builder()
         .enabled(true)
-        .set_matching_event_types(Some(vec![EventType::Delivery, EventType::Bounce, EventType::Complaint]))
+        .set_matching_event_types(Some(vec![
+            EventType::Delivery,
+            EventType::Bounce,
+            EventType::Complaint,
+        ]))
         .event_bridge_destination(bus)
         .build();
     ses.create_configuration_set_event_destination()

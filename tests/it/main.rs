@@ -23,6 +23,7 @@ mod queues;
 mod secrets;
 mod serve;
 mod signing;
+mod sns;
 mod sources;
 mod starting;
 mod ways;

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -20,7 +21,8 @@ from runtime import Function
 from serve import create_table, free_port, new_key
 
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", Path(__file__).parents[2] / "target"))
-PACKAGE = TARGET / "lambda/countersign-x86_64.zip"
+ARCHITECTURE = {"aarch64": "arm64"}.get(platform.machine(), "x86_64")
+PACKAGE = TARGET / f"lambda/countersign-{ARCHITECTURE}.zip"
 
 
 class Aws:

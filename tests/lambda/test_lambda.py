@@ -192,6 +192,10 @@ def test_a_refusal_is_a_function_error_that_says_why(function, operations):
     for event, why in [
         ({"title": "Sign"}, "taskToken"),
         ({"taskToken": "x" * 40, "title": "Sign", "signers": [{"name": "Bob", "email": BOB}], "colour": 1}, "colour"),
+        (
+            {"taskToken": "x" * 40, "title": "Sign", "signers": [{"name": "Bob", "email": BOB}], "heartbeatSeconds": 179},
+            "at least 180",
+        ),
         ({"action": "list"}, "operations function"),
         ({"action": "complete", "requestId": "req_1"}, "operations function"),
         ({"Records": [{"eventSource": "aws:s3", "s3": {}}]}, "Records"),
@@ -303,7 +307,7 @@ def test_a_function_starts_quickly(make):
             function.invoke(events.tick())
             function.kill()
         starts = sorted(function.starts)
-        print(f"\ninit: {', '.join(f'{seconds * 1000:.0f} ms' for seconds in starts)}")
+        print(f"\nINIT {', '.join(f'{seconds * 1000:.0f} ms' for seconds in starts)}")
         assert starts[0] < 0.1, starts
 
 

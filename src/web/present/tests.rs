@@ -28,7 +28,7 @@ fn approval(request: &Value) -> Approval {
         None,
         created,
         What::Requested { body: digest },
-        Default::default(),
+        (Vec::new(), Vec::new()),
     );
     let signers = (0..).zip(&body.signers).map(|(number, _)| SignerRecord {
         number,

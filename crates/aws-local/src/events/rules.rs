@@ -214,7 +214,7 @@ impl Events {
                     .await
                     .map(drop)
             }
-            Some(Service::Lambda) => self.lambda.invoke_event(arn, event).await,
+            Some(Service::Lambda) => self.lambda.invoke_event(arn, event),
             None => Ok(()),
         }
     }

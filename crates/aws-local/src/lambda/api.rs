@@ -61,7 +61,7 @@ impl Lambda {
     }
 
     /// Invokes a function with an event, and doesn't wait for it.
-    pub(crate) async fn invoke_event(&self, name: &str, event: &Value) -> Result<(), AwsError> {
+    pub(crate) fn invoke_event(&self, name: &str, event: &Value) -> Result<(), AwsError> {
         let payload = payload(&Bytes::from(event.to_string()), EVENT_PAYLOAD, "Event")?;
         self.accept(name, Asked::new(payload, &self.source.uuid(), None))
     }

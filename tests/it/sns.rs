@@ -1,18 +1,37 @@
-//! Signatures: right ones of every kind of message, and wrong ones of every kind. The keys and certificates are made
+//! SNS's signatures: right ones of every kind of message, and wrong ones of every kind. The keys and certificates are made
 //! here, anew in each run.
 
-use super::*;
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
-use serde_json::json;
+use countersign::domain::sns::{SnsError, SnsMessage, shaped};
+use countersign::mail::certificates::Certificates;
+use serde_json::{Value, json};
+use std::sync::{Arc, LazyLock};
 
-const TOPIC: &str = "arn:aws:sns:eu-central-1:123456789012:mails";
-const CERTIFICATE: &str =
+pub(crate) const TOPIC: &str = "arn:aws:sns:eu-central-1:123456789012:mails";
+pub(crate) const CERTIFICATE: &str =
     "https://sns.eu-central-1.amazonaws.com/SimpleNotificationService-0123456789abcdef0123456789abcdef.pem";
 
-struct Signer {
+/// What signs in the name of SNS in these tests; its certificate lies at [`CERTIFICATE`].
+pub(crate) static SNS: LazyLock<Signer> = LazyLock::new(|| Signer::new("sns.amazonaws.com"));
+
+/// A web in which there is that certificate and nothing else but what confirms subscriptions.
+pub(crate) fn certificates() -> Certificates {
+    Certificates::new(Arc::new(|url| {
+        let found = match url.as_str() {
+            CERTIFICATE => Ok((http::StatusCode::OK, SNS.pem.clone().into())),
+            url if url.contains("/?Action=ConfirmSubscription&") => {
+                Ok((http::StatusCode::OK, bytes::Bytes::new()))
+            }
+            _ => Err("nobody is there".to_owned()),
+        };
+        Box::pin(async move { found })
+    }))
+}
+
+pub(crate) struct Signer {
     key: KeyPair,
     pem: Vec<u8>,
 }
@@ -86,7 +105,7 @@ impl Signer {
     }
 
     /// A message of this kind, signed.
-    fn message(&self, kind: &str, more: &Value) -> Value {
+    pub(crate) fn message(&self, kind: &str, more: &Value) -> Value {
         let mut message = json!({
             "Type": kind,
             "MessageId": "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324",
@@ -112,6 +131,27 @@ fn sign(key: &KeyPair, text: &[u8]) -> Vec<u8> {
     key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text, &mut signature)
         .expect("signed");
     signature
+}
+
+/// What is signed, as AWS documents it: names and values in this order, a line each.
+fn signed_text(message: &Value) -> String {
+    let names: &[&str] = if message["Type"] == "Notification" {
+        &["Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"]
+    } else {
+        &[
+            "Message",
+            "MessageId",
+            "SubscribeURL",
+            "Timestamp",
+            "Token",
+            "TopicArn",
+            "Type",
+        ]
+    };
+    let given = names
+        .iter()
+        .filter_map(|name| Some((name, message[*name].as_str()?)));
+    given.map(|(name, value)| format!("{name}\n{value}\n")).collect()
 }
 
 fn topics() -> Vec<String> {
@@ -155,25 +195,6 @@ fn what_sns_signs_is_believed() {
     // In China the certificate bears the region's own host.
     let regional = Signer::new("sns.eu-central-1.amazonaws.com");
     assert!(check(&regional.message("Notification", &json!({})), &regional.pem).is_ok());
-}
-
-#[test]
-fn the_text_that_is_signed_is_as_aws_documents_it() {
-    let sns = Signer::new("sns.amazonaws.com");
-    let read = |message: &Value| SnsMessage::deserialize(message).expect("a message").signed_text();
-    let message = sns.message("Notification", &json!({"Message": "Hello", "Subject": "Hi"}));
-    assert_eq!(
-        read(&message),
-        "Message\nHello\nMessageId\n22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324\nSubject\nHi\nTimestamp\n2026-11-21T09:00:00.000Z\nTopicArn\narn:aws:sns:eu-central-1:123456789012:mails\nType\nNotification\n"
-    );
-    let message = sns.message(
-        "SubscriptionConfirmation",
-        &json!({"Message": "Yes?", "Token": "t", "SubscribeURL": "https://u"}),
-    );
-    assert_eq!(
-        read(&message),
-        "Message\nYes?\nMessageId\n22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324\nSubscribeURL\nhttps://u\nTimestamp\n2026-11-21T09:00:00.000Z\nToken\nt\nTopicArn\narn:aws:sns:eu-central-1:123456789012:mails\nType\nSubscriptionConfirmation\n"
-    );
 }
 
 #[test]
@@ -228,7 +249,9 @@ fn others_keys_topics_hosts_and_versions_are_refused() {
         with("SignatureVersion", Value::Null),
         Err(SnsError::Version("none".to_owned()))
     );
-    assert!(matches!(with("Type", json!("Other")), Err(SnsError::Form(_))));
+    let mut other_type = sns.message("Notification", &json!({}));
+    other_type["Type"] = json!("Other");
+    assert_eq!(check(&other_type, &sns.pem), Err(SnsError::Form));
     let told = SnsError::Version("1".to_owned()).to_string();
     assert!(told.contains("SignatureVersion to 2"), "{told}");
     for elsewhere in [
@@ -254,22 +277,47 @@ fn others_keys_topics_hosts_and_versions_are_refused() {
 
 #[test]
 fn the_host_follows_the_topics_region_and_partition() {
-    for (arn, host) in [
-        (TOPIC, Some("sns.eu-central-1.amazonaws.com")),
+    for (arn, host, fits) in [
         (
             "arn:aws-cn:sns:cn-north-1:1:t",
-            Some("sns.cn-north-1.amazonaws.com.cn"),
+            "sns.cn-north-1.amazonaws.com.cn",
+            true,
         ),
         (
             "arn:aws-us-gov:sns:us-gov-west-1:1:t",
-            Some("sns.us-gov-west-1.amazonaws.com"),
+            "sns.us-gov-west-1.amazonaws.com",
+            true,
         ),
-        ("arn:aws-iso:sns:us-iso-east-1:1:t", None),
-        ("arn:aws:sqs:eu-central-1:1:t", None),
-        ("arn:aws:sns:evil.example/:1:t", None),
-        ("arn:aws:sns::1:t", None),
+        (
+            "arn:aws-cn:sns:cn-north-1:1:t",
+            "sns.cn-north-1.amazonaws.com",
+            false,
+        ),
+        (
+            "arn:aws:sns:eu-west-1:1:t",
+            "sns.eu-west-1.amazonaws.com.cn",
+            false,
+        ),
+        (
+            "arn:aws-iso:sns:us-iso-east-1:1:t",
+            "sns.us-iso-east-1.amazonaws.com",
+            false,
+        ),
+        ("arn:aws:sqs:eu-west-1:1:t", "sns.eu-west-1.amazonaws.com", false),
+        (
+            "arn:aws:sns:evil.example/:1:t",
+            "sns.evil.example/.amazonaws.com",
+            false,
+        ),
+        ("arn:aws:sns::1:t", "sns..amazonaws.com", false),
     ] {
-        assert_eq!(host_of_topic(arn).as_deref(), host, "{arn}");
+        let url = format!("https://{host}/SimpleNotificationService-0123456789abcdef.pem");
+        let message = SNS.message("Notification", &json!({"TopicArn": arn, "SigningCertURL": url}));
+        assert_eq!(
+            SnsMessage::read(&message, &[arn.to_owned()]).is_ok(),
+            fits,
+            "{arn} {host}"
+        );
     }
 }
 
