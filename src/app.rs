@@ -14,6 +14,7 @@ use crate::intake::Ways;
 use crate::mail::Mailer;
 use crate::mail::certificates::Certificates;
 use crate::queues::Queues;
+use crate::state_data::StateData;
 use crate::step_functions::StepFunctions;
 use crate::store::Store;
 use crate::{web, worker};
@@ -51,6 +52,11 @@ impl App {
     /// Puts a Countersign together: the SDK's configuration says which AWS it speaks to.
     pub fn new(config: Config, aws: &SdkConfig, clock: Clock, random: Random) -> Self {
         let (wake, told) = unbounded_channel();
+        let state_data = config.state_data.map(|places| {
+            let now = clock.clone();
+            let dynamodb = aws_sdk_dynamodb::Client::new(aws);
+            StateData::new(dynamodb, s3(aws), places, move || now.now().into())
+        });
         let flow = Flow {
             store: Store::new(aws_sdk_dynamodb::Client::new(aws), config.table),
             mailer: Mailer::new(
@@ -60,6 +66,7 @@ impl App {
             ),
             certificates: Certificates::over_https(),
             step_functions: StepFunctions::new(aws_sdk_sfn::Client::new(aws)),
+            state_data,
             queues: Queues::new(aws_sdk_sqs::Client::new(aws))
                 .with_dead_letter_queue(config.ways.dead_letter_queue.as_deref()),
             keys: KeyRing::new(config.master_key, config.older_keys),
@@ -165,6 +172,12 @@ pub fn embedded_aws(http_client: SharedHttpClient, region: &'static str, clock: 
         .time_source(SharedTimeSource::new(ClockSource(clock.clone())))
         .timeout_config(timeouts())
         .build()
+}
+
+/// S3. Where an address is given, buckets are named in the path: few stand-ins have a host name for each.
+pub fn s3(aws: &SdkConfig) -> aws_sdk_s3::Client {
+    let config = aws_sdk_s3::config::Builder::from(aws).force_path_style(aws.endpoint_url().is_some());
+    aws_sdk_s3::Client::from_conf(config.build())
 }
 
 /// The SDK's configuration for the AWS that the environment names: region, credentials and, where they are set, the

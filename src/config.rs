@@ -7,6 +7,7 @@ pub mod local;
 mod mail;
 mod read;
 mod source;
+mod state_data;
 mod ways;
 
 pub use read::{ConfigError, ReadFile, Runs, Serve, read};
@@ -15,6 +16,7 @@ use crate::domain::api_key::ApiKey;
 use crate::domain::keys::MasterKey;
 use crate::domain::signer::Person;
 use crate::intake::Ways;
+use crate::state_data::Places;
 
 /// What an operator decides.
 #[derive(Clone)]
@@ -46,6 +48,8 @@ pub struct Config {
     pub evidence_seed: [u8; 32],
     /// What programs may use the API with.
     pub api_keys: Vec<ApiKey>,
+    /// Where what is too big for a workflow's state goes.
+    pub state_data: Option<Places>,
     /// The ways in beside HTTP.
     pub ways: Ways,
 }

@@ -8,7 +8,8 @@
 //! 1. [`cli`] parses a command and starts an [`app`], which gives everything its AWS clients, its clock and its keys;
 //! 2. [`intake`] takes requests in, [`web`] shows the pages, [`worker`] does what is due;
 //! 3. all call [`flow`], one file for each step of an approval's life;
-//! 4. which speaks to AWS through [`store`], [`mail`], [`step_functions`] and [`queues`];
+//! 4. which speaks to AWS through [`store`], [`mail`], [`step_functions`],
+//!    [`queues`] and [`state_data`];
 //! 5. and asks [`domain`], which knows the rules and does no I/O.
 //!
 //! Beside that way stands [`lint`], which reads state machines before anything of them runs.
@@ -27,6 +28,7 @@ pub mod mail;
 pub mod queues;
 #[cfg(feature = "local")]
 pub mod samples;
+pub mod state_data;
 pub mod step_functions;
 pub mod store;
 pub mod web;

@@ -1,8 +1,9 @@
 //! Step Functions: answering a task token, beating for it, and asking what became of an execution; and, in `executions`,
-//! starting one. Every error is classified here, where it happens; the classes are those of `flow/call_back.rs`.
+//! starting one, in `stopping`, stopping one. Every error is classified here, where it happens; the classes are those of `flow/call_back.rs`.
 
 mod activities;
 mod executions;
+mod stopping;
 
 use crate::domain::callback::CallbackMessage;
 use crate::domain::execution::MachineArn;
@@ -17,6 +18,7 @@ use std::sync::{Arc, OnceLock};
 
 pub use activities::{ActivityTask, LONGEST_POLL};
 pub use executions::{Execution, ExecutionError, Refusal};
+pub use stopping::Proof;
 
 /// The calls that Countersign makes of Step Functions. Cheap to clone.
 #[derive(Clone, Debug)]

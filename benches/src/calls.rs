@@ -115,12 +115,15 @@ fn config(pages: String) -> Config {
         time_zone: "UTC".to_owned(),
         table: "countersign".to_owned(),
         mail_from: "Countersign <countersign@example.com>".to_owned(),
+        mail_configuration_set: None,
+        mail_topics: Vec::new(),
         people: Vec::new(),
         look_every: jiff::SignedDuration::from_secs(10),
         master_key: MasterKey::new(1, [7; 32]),
         older_keys: Vec::new(),
         evidence_seed: [42; 32],
         api_keys: Vec::new(),
+        state_data: None,
         ways: Ways::default(),
     }
 }

@@ -2,6 +2,7 @@
 //! same as in production; only the HTTP client of its SDKs leads to the embedded AWS.
 
 mod kept;
+mod state_data;
 mod ways;
 
 use super::Failure;
@@ -31,6 +32,8 @@ use tokio::task::JoinHandle;
 pub(crate) const INTAKE: &str = "countersign";
 /// The function that completes and withdraws.
 pub(crate) const OPERATIONS: &str = "countersign-operations";
+/// The function that puts and gets state data for tasks, and stops executions.
+pub(crate) const TASK_TOOLS: &str = "countersign-task-tools";
 
 /// A running Countersign with its AWS.
 pub struct Embedded {
@@ -123,6 +126,9 @@ impl Embedded {
         let ways = ways::make(&sdk, &start.settings).await?;
         let config = config(&pages, start.settings, ways, master, evidence, &api);
         make_mail_identity(&sdk, address_in(&config.mail_from)).await?;
+        if let Some(places) = &config.state_data {
+            state_data::make(&sdk, places).await?;
+        }
 
         let app = App::new(config, &sdk, clock.clone(), random);
         let flow = app.flow();
@@ -241,6 +247,7 @@ fn config(
         older_keys: Vec::new(),
         evidence_seed,
         api_keys: vec![kept::configured(api_key)],
+        state_data: Some(settings.state_data),
         ways,
     }
 }
@@ -273,7 +280,11 @@ pub(crate) async fn make_mail_identity(sdk: &SdkConfig, identity: &str) -> Resul
 }
 
 fn register_functions(aws: &AwsLocal, flow: &Arc<Flow>) {
-    for (name, function) in [(INTAKE, Function::Intake), (OPERATIONS, Function::Operations)] {
+    for (name, function) in [
+        (INTAKE, Function::Intake),
+        (OPERATIONS, Function::Operations),
+        (TASK_TOOLS, Function::TaskTools),
+    ] {
         let flow = Arc::clone(flow);
         aws.register_function(
             name,

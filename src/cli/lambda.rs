@@ -8,7 +8,7 @@ use super::system::{fill_random, system_clock};
 use crate::app::{App, aws_of_environment};
 use crate::config::{self, Runs};
 use crate::flow::{Clock, Random};
-use crate::intake::invoke::{Function, InvokeError};
+use crate::intake::invoke::InvokeError;
 use crate::lambda::{Lambda, WakeQueue};
 use bytes::Bytes;
 use http::Request;
@@ -71,14 +71,9 @@ async fn start(clock: &Clock) -> Result<Lambda, Failure> {
     .map_err(|error| Failure::usage(error.to_string()))?;
     let aws = aws_of_environment().await;
     let app = App::new(read.config, &aws, clock.clone(), Random::new(fill_random));
-    let function = if read.operations {
-        Function::Operations
-    } else {
-        Function::Intake
-    };
     let queues = app.queues();
     let wakes = read.wake_queue.map(|url| WakeQueue::new(queues, url));
-    Ok(Lambda::new(app, function, wakes))
+    Ok(Lambda::new(app, read.function, wakes))
 }
 
 /// When an event has to be answered, which Lambda says in milliseconds since 1970.

@@ -8,7 +8,7 @@ use crate::domain::display_text::DisplayText;
 use crate::domain::ids::ApprovalId;
 use clap::Args;
 use http::Method;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// `countersign show`: explains one request.
 #[derive(Debug, Args)]
@@ -75,6 +75,9 @@ pub(crate) struct Cancel {
     /// Who withdraws it; the API key's name without
     #[arg(long)]
     by: Option<String>,
+    /// Stop its execution, too, if that is proven to be the one that waits for it
+    #[arg(long)]
+    stop: bool,
     #[command(flatten)]
     service: Service,
 }
@@ -82,13 +85,12 @@ pub(crate) struct Cancel {
 impl Cancel {
     /// Runs it to its end.
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        operate(
-            &self.service,
-            &self.id,
-            "cancel",
-            [("reason", self.reason), ("by", self.by)],
-        )
-        .await
+        let fields = [
+            ("reason", self.reason.map(Value::from)),
+            ("by", self.by.map(Value::from)),
+            ("stop", self.stop.then_some(Value::from(true))),
+        ];
+        operate(&self.service, &self.id, "cancel", fields).await
     }
 }
 
@@ -110,7 +112,10 @@ pub(crate) struct Complete {
 impl Complete {
     /// Runs it to its end.
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let fields = [("outcome", self.outcome), ("comment", self.comment)];
+        let fields = [
+            ("outcome", self.outcome.map(Value::from)),
+            ("comment", self.comment.map(Value::from)),
+        ];
         operate(&self.service, &self.id, "complete", fields).await
     }
 }
@@ -130,7 +135,8 @@ pub(crate) struct Resend {
 impl Resend {
     /// Runs it to its end.
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        operate(&self.service, &self.id, "resend", [("signer", self.signer)]).await
+        let signer = self.signer.map(Value::from);
+        operate(&self.service, &self.id, "resend", [("signer", signer)]).await
     }
 }
 
@@ -154,12 +160,12 @@ async fn operate<const N: usize>(
     service: &Service,
     id: &str,
     what: &str,
-    fields: [(&str, Option<String>); N],
+    fields: [(&str, Option<Value>); N],
 ) -> Result<(), Failure> {
     let path = format!("/requests/{}/{what}", request_id(id)?);
     let given = fields
         .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), json!(value?))));
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
     let body = Value::Object(given.collect::<Map<_, _>>());
     let done = service.call(Method::POST, &path, Some(&body)).await?;
     if service.json {

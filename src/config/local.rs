@@ -9,9 +9,11 @@ pub use names::is_placeholder;
 
 use super::read::{ConfigError, Reader, check_mail_from, check_organisation, check_time_zone, plain};
 use super::source::{self, LOCAL_KEYS, nearest, unknown};
+use super::state_data::{USUAL_DAYS, check_bucket};
 use crate::domain::activity::Asks;
 use crate::domain::signer::Person;
-use names::{check_activity, check_bucket, check_host, check_identity, check_queue};
+use crate::state_data::Places;
+use names::{check_activity, check_host, check_identity, check_queue};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -51,6 +53,8 @@ pub struct Settings {
     pub people: Vec<Person>,
     /// Where HTTP tasks may go: hosts, each with a port or without.
     pub http_tasks: Vec<String>,
+    /// Where state data goes. Tables and bucket are made.
+    pub state_data: Places,
     /// Names of queues that are polled for requests.
     pub intake_queues: Vec<String>,
     /// Activities whose worker is Countersign: their names, and what their tasks ask for.
@@ -71,6 +75,12 @@ impl Default for Settings {
                 email: Some("bob@example.com".to_owned()),
             }],
             http_tasks: Vec::new(),
+            state_data: Places {
+                table: "countersign-state-data".to_owned(),
+                bucket: Some("countersign-state-data".to_owned()),
+                other_tables: Vec::new(),
+                keep_days: USUAL_DAYS,
+            },
             intake_queues: Vec::new(),
             worked: Vec::new(),
         }
@@ -172,6 +182,13 @@ impl Reader<'_> {
             mail_from: mail_from.unwrap_or(usual.mail_from),
             people,
             http_tasks: self.names("http_tasks", check_host),
+            state_data: match self.state_data() {
+                Some(places) => Places {
+                    bucket: places.bucket.or(usual.state_data.bucket),
+                    ..places
+                },
+                None => usual.state_data,
+            },
             intake_queues: named(intake_queues, '/'),
             worked: worked
                 .into_iter()

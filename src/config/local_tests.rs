@@ -14,6 +14,8 @@ activities = ["validation"]
 buckets = ["documents"]
 mail_identities = ["reports@example.com", "example.org"]
 http_tasks = ["localhost:3000", "127.0.0.1"]
+state_data_table = "state-data"
+state_data_tables = ["other"]
 public_url = "https://sign.example.com/"
 table = "countersign"
 
@@ -71,6 +73,16 @@ fn a_whole_file_is_read_and_paths_are_meant_from_its_folder() {
     assert_eq!(local.settings.time_zone, "Europe/Berlin");
     assert_eq!(local.settings.people[0].name, "Carol");
     assert_eq!(local.settings.http_tasks, ["localhost:3000", "127.0.0.1"]);
+    let usual = Settings::default().state_data;
+    assert_eq!(usual.table, "countersign-state-data");
+    assert_eq!(
+        local.settings.state_data,
+        Places {
+            table: "state-data".to_owned(),
+            other_tables: vec!["other".to_owned()],
+            ..usual
+        }
+    );
     assert_eq!(local.queues, ["validation.fifo", "plain"]);
     assert_eq!(local.mail_identities, ["reports@example.com", "example.org"]);
     assert_eq!(local.substitutions["TimeoutSeconds"], "3600");

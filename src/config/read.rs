@@ -3,12 +3,14 @@
 
 use super::Config;
 use super::source::{self, Problem, nearest, unknown, variable};
+use super::ways::check_queue_url;
 use crate::domain::api_key::{ApiKey, Scope};
 use crate::domain::digest::Sha256;
 use crate::domain::keys::MasterKey;
 use crate::domain::request::check_email;
 use crate::domain::request_fields::check_line;
 use crate::domain::signer::Person;
+use crate::intake::invoke::Function;
 use jiff::SignedDuration;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -22,8 +24,8 @@ pub struct Serve {
     pub listen: SocketAddr,
     /// For a function: the address of the queue whose messages wake it.
     pub wake_queue: Option<String>,
-    /// For a function: whether it does what only operators may.
-    pub operations: bool,
+    /// For a function: what it does.
+    pub function: Function,
     /// Everything else.
     pub config: Config,
 }
@@ -108,13 +110,16 @@ impl Reader<'_> {
         let people = self.people();
         let api_keys = self.api_keys(runs);
         let wake_queue = self.text("wake_queue");
-        let wake_queue = self.checked("wake_queue", wake_queue, check_queue);
-        let operations = self.operations();
+        let wake_queue = self.checked("wake_queue", wake_queue, |url| {
+            check_queue_url(&url).map(|()| url)
+        });
+        let function = self.which_function();
+        let state_data = self.state_data();
         let ways = self.ways(&people);
         Some(Serve {
             listen: listen?,
             wake_queue,
-            operations,
+            function,
             config: Config {
                 public_url: public_url?,
                 organisation: organisation?,
@@ -130,18 +135,20 @@ impl Reader<'_> {
                 evidence_seed: evidence_seed?,
                 api_keys,
                 ways,
+                state_data,
             },
         })
     }
 
-    /// Whether the function is the operators'.
-    fn operations(&mut self) -> bool {
+    /// Which function it is: what workflows ask, the operators' or that for tasks.
+    fn which_function(&mut self) -> Function {
         match self.text("operations").as_deref() {
-            None | Some("off") => false,
-            Some("on") => true,
+            None | Some("off") => Function::Intake,
+            Some("on") => Function::Operations,
+            Some("task-tools") => Function::TaskTools,
             Some(_) => {
-                self.problem("operations", "must be \"on\" or \"off\"");
-                false
+                self.problem("operations", "must be \"on\", \"off\" or \"task-tools\"");
+                Function::Intake
             }
         }
     }
@@ -348,7 +355,7 @@ impl Reader<'_> {
         self.text(key)
     }
 
-    fn number(&mut self, key: &str, default: i64, min: i64, max: i64) -> Option<i64> {
+    pub(super) fn number(&mut self, key: &str, default: i64, min: i64, max: i64) -> Option<i64> {
         let Some(value) = self.values.get(key) else {
             return Some(default);
         };
@@ -402,20 +409,7 @@ fn check_url(text: String) -> Result<String, String> {
     }
 }
 
-/// A queue's address, such as <https://sqs.eu-central-1.amazonaws.com/123456789012/countersign-wake>.
-fn check_queue(text: String) -> Result<String, String> {
-    let url: Option<http::Uri> = text.parse().ok();
-    let fits = url.is_some_and(|url| {
-        matches!(url.scheme_str(), Some("http" | "https")) && url.path().matches('/').count() >= 2
-    });
-    if fits {
-        Ok(text)
-    } else {
-        Err("must be a queue's address, such as \"https://sqs.eu-central-1.amazonaws.com/123456789012/countersign-wake\"".to_owned())
-    }
-}
-
-fn check_table(text: String) -> Result<String, String> {
+pub(super) fn check_table(text: String) -> Result<String, String> {
     let named = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
     let fits = (3..=255).contains(&text.len()) && text.chars().all(named);
     if fits || text.starts_with("arn:aws") {

@@ -3,6 +3,7 @@
 use super::Runs;
 use super::*;
 use crate::intake::Ways;
+use crate::state_data::Places;
 
 const KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
 
@@ -59,6 +60,78 @@ fn a_whole_file_is_read() {
         BTreeSet::from([Scope::Write, Scope::Read])
     );
     assert!(!format!("{serve:?}").contains("0, 0, 0"));
+}
+
+#[test]
+fn a_function_is_what_operations_says() {
+    let function =
+        |said: &str| read_with(Some(WHOLE), &[("COUNTERSIGN_OPERATIONS", said)]).map(|serve| serve.function);
+    assert_eq!(function(""), Ok(Function::Intake));
+    assert_eq!(function("off"), Ok(Function::Intake));
+    assert_eq!(function("on"), Ok(Function::Operations));
+    assert_eq!(function("task-tools"), Ok(Function::TaskTools));
+    assert!(
+        function("yes")
+            .expect_err("wrong")
+            .contains("operations: must be \"on\"")
+    );
+}
+
+#[test]
+fn where_state_data_goes_is_read_and_checked() {
+    assert_eq!(
+        read_with(Some(WHOLE), &[]).expect("right").config.state_data,
+        None
+    );
+    let places = |lines: &str, variables: &[(&str, &str)]| {
+        read_with(Some(&format!("{lines}\n{WHOLE}")), variables).map(|serve| serve.config.state_data)
+    };
+    let table = |table: &str| Places {
+        table: table.into(),
+        bucket: None,
+        other_tables: vec![],
+        keep_days: 30,
+    };
+    assert_eq!(
+        places("state_data_table = \"data\"", &[]),
+        Ok(Some(table("data")))
+    );
+    let all = "state_data_table = \"data\"\nstate_data_bucket = \"my.bucket-1\"\nstate_data_days = 7";
+    let others = ("COUNTERSIGN_STATE_DATA_TABLES", r#"["one", "other"]"#);
+    assert_eq!(
+        places(all, &[others]),
+        Ok(Some(Places {
+            bucket: Some("my.bucket-1".into()),
+            other_tables: vec!["one".into(), "other".into()],
+            keep_days: 7,
+            ..table("data")
+        }))
+    );
+    for (lines, told) in [
+        (
+            "state_data_table = \"a b\"",
+            "state_data_table: must be a table's name",
+        ),
+        (
+            "state_data_bucket = \"bucket\"",
+            "state_data_bucket: needs a state_data_table beside it",
+        ),
+        (
+            "state_data_table = \"data\"\nstate_data_bucket = \"My_Bucket\"",
+            "state_data_bucket: a bucket's name has",
+        ),
+        (
+            "state_data_table = \"data\"\nstate_data_tables = [\"one\", 2]",
+            "state_data_tables[1]: must be text",
+        ),
+        (
+            "state_data_table = \"data\"\nstate_data_days = 0",
+            "state_data_days: must be a number from 1 to 3650",
+        ),
+    ] {
+        let refused = places(lines, &[]).expect_err(lines);
+        assert!(refused.contains(told), "{lines}: {refused}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 /// Every key of `serve`. In the environment each is `COUNTERSIGN_` and its name in capitals; lists are JSON there.
-pub(super) const KEYS: [&str; 23] = [
+pub(super) const KEYS: [&str; 27] = [
     "public_url",
     "listen",
     "organisation",
@@ -28,10 +28,14 @@ pub(super) const KEYS: [&str; 23] = [
     "activities",
     "wake_queue",
     "operations",
+    "state_data_table",
+    "state_data_bucket",
+    "state_data_tables",
+    "state_data_days",
 ];
 
 /// The keys that `local` reads. Both commands may be given the same file; each leaves the other's alone.
-pub(super) const LOCAL_KEYS: [&str; 13] = [
+pub(super) const LOCAL_KEYS: [&str; 17] = [
     "organisation",
     "time_zone",
     "mail_from",
@@ -45,13 +49,17 @@ pub(super) const LOCAL_KEYS: [&str; 13] = [
     "substitutions",
     "workflows",
     "functions",
+    "state_data_table",
+    "state_data_bucket",
+    "state_data_tables",
+    "state_data_days",
 ];
 
 /// Keys that are secrets themselves: never in the file, which is shown, copied and committed.
 pub(super) const SECRETS: [&str; 2] = ["master_key", "evidence_key"];
 
 /// Keys whose values are lists or tables.
-const LISTS: [&str; 7] = [
+const LISTS: [&str; 8] = [
     "older_keys",
     "people",
     "api_keys",
@@ -59,6 +67,7 @@ const LISTS: [&str; 7] = [
     "mail_event_queues",
     "mail_topics",
     "activities",
+    "state_data_tables",
 ];
 
 /// Variables of ours that other commands read.

@@ -123,7 +123,7 @@ impl Reader<'_> {
     }
 }
 
-fn check_queue_url(text: &str) -> Result<(), String> {
+pub(super) fn check_queue_url(text: &str) -> Result<(), String> {
     let url: Option<http::Uri> = text.parse().ok();
     let fits = url.is_some_and(|url| {
         let name = url.path().rsplit('/').next().unwrap_or_default();

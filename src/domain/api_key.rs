@@ -25,11 +25,25 @@ pub enum Scope {
     /// See how workflows have ended, and with what.
     #[serde(rename = "executions:read")]
     Follow,
+    /// Stop workflows.
+    #[serde(rename = "executions:stop")]
+    Stop,
+    /// Put and get state data, for tasks.
+    #[serde(rename = "state-data")]
+    StateData,
 }
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Write, Self::Read, Self::Operate, Self::Start, Self::Follow];
+    pub const ALL: [Self; 7] = [
+        Self::Write,
+        Self::Read,
+        Self::Operate,
+        Self::Start,
+        Self::Follow,
+        Self::Stop,
+        Self::StateData,
+    ];
 
     /// As it is written in the configuration: `requests:write`.
     pub fn name(self) -> &'static str {
@@ -39,6 +53,8 @@ impl Scope {
             Self::Operate => "requests:operate",
             Self::Start => "executions:start",
             Self::Follow => "executions:read",
+            Self::Stop => "executions:stop",
+            Self::StateData => "state-data",
         }
     }
 

@@ -2,7 +2,7 @@
 //! and callbacks are made from.
 
 use super::body::{Body, People};
-use super::callback::{CallbackMessage, MAX_CAUSE_CHARS, MAX_OUTPUT_BYTES};
+use super::callback::{CallbackMessage, MAX_CAUSE_CHARS};
 use super::decision::{Answer, Decision, Ending, RequestRecord, RequestState};
 use super::digest::Sha256;
 use super::evidence::{Event, Observation};
@@ -39,10 +39,26 @@ pub struct Approval {
     pub mail_notes: Vec<MailNote>,
 }
 
+/// How much of what people answered stands in a result.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Responses {
+    /// All of it.
+    Whole,
+    /// All but their comments, and a word that says so: the API has them.
+    WithoutComments,
+    /// None of it. The whole result is state data, to which this points: `table_name`, `partition_key` and `key`.
+    Elsewhere(Value),
+}
+
 impl Approval {
     /// The zone in which its dates are shown: its own, or else the `usual` one.
     pub fn time_zone<'a>(&'a self, usual: &'a str) -> &'a str {
         self.body.terms.time_zone.as_deref().unwrap_or(usual)
+    }
+
+    /// The execution that it belongs to, by the requester's word.
+    pub fn execution_arn(&self) -> Option<&str> {
+        self.body.terms.execution.as_ref()?.arn.as_deref()
     }
 
     /// Whether people are still being asked.
@@ -78,15 +94,18 @@ impl Approval {
             .unwrap_or_else(|| AskWords::from_title(&terms.title).object.to_string())
     }
 
-    /// What the workflow is sent for how this request ended; `None` while it hasn't, or when nobody waits.
-    pub fn callback_message(&self) -> Option<CallbackMessage> {
+    /// What the workflow is sent for how this request ended; `None` while it hasn't, or when nobody waits. A result may
+    /// be longer than Step Functions takes: then it is sent with other [`Responses`].
+    pub fn callback_message(&self, responses: &Responses) -> Option<CallbackMessage> {
         let RequestState::Ended(ended) = &self.record.state else {
             return None;
         };
         Some(match &ended.ending {
-            Ending::Approved(decision) => self.success(&ended.ending, decision.outcome.clone(), true),
+            Ending::Approved(decision) => {
+                self.success(&ended.ending, decision.outcome.clone(), true, responses)
+            }
             Ending::Rejected(decision) if self.body.terms.on_reject == OnReject::Succeed => {
-                self.success(&ended.ending, decision.outcome.clone(), false)
+                self.success(&ended.ending, decision.outcome.clone(), false, responses)
             }
             Ending::Rejected(decision) => self.rejection(&ended.ending, decision),
             Ending::Expired {
@@ -94,7 +113,7 @@ impl Approval {
                 ..
             } => {
                 let approved = self.outcome_kind(outcome) == Some(OutcomeKind::Approve);
-                self.success(&ended.ending, outcome.clone(), approved)
+                self.success(&ended.ending, outcome.clone(), approved, responses)
             }
             Ending::Expired { outcome: None, .. } => {
                 let waiting: Vec<String> = self.unanswered().map(|number| self.people.name(number)).collect();
@@ -106,6 +125,11 @@ impl Approval {
                 json!({"cancelledBy": by, "reason": reason}),
             ),
         })
+    }
+
+    /// Whether its execution is stopped, instead of being sent a message.
+    pub fn stops_execution(&self) -> bool {
+        matches!(&self.record.state, RequestState::Ended(ended) if ended.ending.stops())
     }
 
     /// The numbers of those who haven't answered.
@@ -125,7 +149,13 @@ impl Approval {
             .map(|outcome| outcome.kind)
     }
 
-    fn success(&self, ending: &Ending, outcome: String, approved: bool) -> CallbackMessage {
+    fn success(
+        &self,
+        ending: &Ending,
+        outcome: String,
+        approved: bool,
+        responses: &Responses,
+    ) -> CallbackMessage {
         let mut output = json!({
             "requestId": self.id,
             "status": ending.status(),
@@ -136,12 +166,15 @@ impl Approval {
             output["signature"] = json!(format!("{} signed {}", self.signers_named(), self.subject()));
         }
         output["decidedAt"] = json!(ending.at());
-        output["responses"] = Value::Array(self.responses(true));
-        output["evidence"] = json!({"head": self.record.evidence.hash});
-        if output.to_string().len() > MAX_OUTPUT_BYTES {
-            output["responses"] = Value::Array(self.responses(false));
-            output["commentsOmitted"] = json!(true);
+        match responses {
+            Responses::Whole => output["responses"] = Value::Array(self.responses(true)),
+            Responses::WithoutComments => {
+                output["responses"] = Value::Array(self.responses(false));
+                output["commentsOmitted"] = json!(true);
+            }
+            Responses::Elsewhere(pointer) => output["stateData"] = pointer.clone(),
         }
+        output["evidence"] = json!({"head": self.record.evidence.hash});
         CallbackMessage::Success {
             output: output.to_string(),
         }

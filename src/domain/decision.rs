@@ -163,6 +163,9 @@ pub enum Ending {
         by: String,
         /// Why, in their own words.
         reason: Option<String>,
+        /// Whether the execution is stopped, instead of being told. Proven to be the one that waits for the request.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        stop: bool,
     },
 }
 
@@ -173,6 +176,11 @@ impl Ending {
             Self::Approved(decision) | Self::Rejected(decision) => decision.at,
             Self::Expired { at, .. } | Self::Cancelled { at, .. } => *at,
         }
+    }
+
+    /// Whether the execution is stopped for it, instead of being told.
+    pub fn stops(&self) -> bool {
+        matches!(self, Self::Cancelled { stop: true, .. })
     }
 
     /// The word for it in the API, in evidence and in the workflow's result.

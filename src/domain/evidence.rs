@@ -67,6 +67,9 @@ pub enum What {
         by: String,
         /// Why.
         reason: Option<String>,
+        /// Whether the execution was to be stopped.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        stop: bool,
     },
     /// The workflow stopped waiting.
     Orphaned {

@@ -226,6 +226,9 @@ impl Told<'_> {
                     self.brief(queued.due)
                 )
             }
+            Callback::Delivered { at } if ended.ending.stops() => {
+                format!("The workflow was stopped {}.", self.past(*at))
+            }
             Callback::Delivered { at } => format!("The workflow was told {}.", self.past(*at)),
             Callback::Moot { at, because } => {
                 format!(

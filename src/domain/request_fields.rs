@@ -184,6 +184,11 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Ends the reading of an object that may have fields beside those that are asked for.
+    pub fn finish_leaving_others(self) -> Vec<Problem> {
+        self.problems
+    }
+
     /// Ends the reading: fields nobody asked for become problems.
     pub fn finish(mut self) -> Vec<Problem> {
         let unknown: Vec<&String> = self

@@ -89,7 +89,7 @@ impl Told<'_> {
                 format!("{} {answered}, {how}.{decided}", self.name(*signer))
             }
             What::Expired => "The deadline passed.".to_owned(),
-            What::Cancelled { by, reason } => {
+            What::Cancelled { by, reason, .. } => {
                 let reason = match reason {
                     Some(reason) => format!(": “{}”", DisplayText::new(reason).shortened(200).isolated()),
                     None => ".".to_owned(),
@@ -135,6 +135,9 @@ impl Told<'_> {
             return None;
         };
         match &ended.callback {
+            Callback::Delivered { at } if ended.ending.stops() => {
+                Some((*at, "The workflow was stopped.".to_owned()))
+            }
             Callback::Delivered { at } => Some((*at, "The workflow was told.".to_owned())),
             Callback::Moot { at, because } => Some((
                 *at,

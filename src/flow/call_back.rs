@@ -2,15 +2,20 @@
 //! of failure: *again* (until the workflow's own end), *park* (an operator mends something), *closed* (find out
 //! whether an earlier attempt of ours got through).
 
+mod result;
+mod stopping;
+
 use super::{Flow, Step};
-use crate::domain::approval::Approval;
+use crate::domain::approval::{Approval, Responses};
 use crate::domain::callback::{Callback, Parked, Queued};
 use crate::domain::decision::{Ended, RequestState};
 use crate::domain::ids::ApprovalId;
 use crate::domain::task_token::CallbackTarget;
 use crate::step_functions::{Found, SendError};
 use crate::store::{Change, StoreError};
+use result::Unkept;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long a person waits for the first attempt.
 const FIRST_ATTEMPT: Duration = Duration::from_secs(2);
@@ -91,10 +96,22 @@ async fn send(
     target: &CallbackTarget,
     patience: Duration,
 ) -> Callback {
-    let Some(message) = approval.callback_message() else {
+    let until = Instant::now() + patience;
+    let Some(message) = approval.callback_message(&Responses::Whole) else {
         return Callback::Queued(begun.clone());
     };
-    let sent = tokio::time::timeout(patience, flow.step_functions.send(target, &message)).await;
+    if approval.stops_execution() {
+        return stopping::attempt(flow, approval, begun, message, until).await;
+    }
+    let message = match result::that_fits(flow, approval, message, until).await {
+        Ok(message) => message,
+        Err(Unkept::ForNow(why)) => {
+            let (now, jitter) = (flow.clock.now(), flow.random.unit());
+            return Callback::Queued(begun.again(now, why, false, jitter));
+        }
+        Err(Unkept::ForGood(why)) => return Callback::Parked(begun.park(flow.clock.now(), why, false)),
+    };
+    let sent = tokio::time::timeout_at(until, flow.step_functions.send(target, &message)).await;
     let now = flow.clock.now();
     match sent {
         Ok(Ok(())) => Callback::Delivered { at: now },
@@ -112,7 +129,7 @@ async fn send(
 /// "Expired or already closed": by us, or by something else?
 async fn reconcile(flow: &Flow, approval: &Approval, begun: &Queued, target: &CallbackTarget) -> Callback {
     if !begun.earlier_may_have_landed() {
-        let because = match execution_arn(approval) {
+        let because = match approval.execution_arn() {
             Some(arn) => flow
                 .step_functions
                 .ended(arn)
@@ -126,7 +143,7 @@ async fn reconcile(flow: &Flow, approval: &Approval, begun: &Queued, target: &Ca
             because,
         };
     }
-    let found = match execution_arn(approval) {
+    let found = match approval.execution_arn() {
         Some(arn) => {
             flow.step_functions
                 .how_it_ended(arn, target, &approval.id.to_string())
@@ -147,10 +164,6 @@ async fn reconcile(flow: &Flow, approval: &Approval, begun: &Queued, target: &Ca
             Callback::Parked(begun.park(now, reason.to_owned(), true))
         }
     }
-}
-
-fn execution_arn(approval: &Approval) -> Option<&str> {
-    approval.body.terms.execution.as_ref()?.arn.as_deref()
 }
 
 /// Writes down what came of the attempt `begun`. Whoever took the attempt for lost and began another has the word.

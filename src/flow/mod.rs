@@ -1,7 +1,6 @@
 //! The steps of an approval's life, one file each: open → notify → review → decide → call back; and beside them
-//! expire, watch (heartbeats, and whether the workflow still waits), mail_event (what became of a mail), operate, list and
-//! start. `web` and `worker` call them; they
-//! call `store`, `mail` and `step_functions`.
+//! expire, watch (heartbeats, and whether the workflow still waits), mail_event (what became of a mail), operate, list,
+//! start and task_tools. `web` and `worker` call them; they call `store`, `mail`, `step_functions` and `state_data`.
 //!
 //! A step is a function that takes a [`Flow`] and what it is about, and answers with what came of it. It may be
 //! repeated at any time, by anyone: the conditions in the store see to that.
@@ -18,6 +17,7 @@ pub mod open;
 pub mod operate;
 pub mod review;
 pub mod start;
+pub mod task_tools;
 pub mod watch;
 
 use crate::domain::api_key::ApiKeys;
@@ -32,6 +32,7 @@ use crate::domain::task_token::CallbackTarget;
 use crate::mail::Mailer;
 use crate::mail::certificates::Certificates;
 use crate::queues::Queues;
+use crate::state_data::StateData;
 use crate::step_functions::StepFunctions;
 use crate::store::{Change, DueItem, DueWhat, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
@@ -136,6 +137,8 @@ pub struct Flow {
     pub step_functions: StepFunctions,
     /// The way to and from queues.
     pub queues: Queues,
+    /// Where what is too big for a workflow's state goes; where it is set up.
+    pub state_data: Option<StateData>,
     /// Links, form tokens, encryption.
     pub keys: KeyRing,
     /// Signs evidence.

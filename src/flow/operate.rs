@@ -10,6 +10,8 @@ use crate::domain::evidence::What;
 use crate::domain::ids::ApprovalId;
 use crate::domain::request::OutcomeKind;
 use crate::domain::signer::{MailKind, MailTask, SignerRecord, SignerState, fold_name};
+use crate::domain::task_token::CallbackTarget;
+use crate::step_functions::{ExecutionError, Proof};
 use crate::store::{Change, StoreError};
 
 /// Which request is meant.
@@ -44,6 +46,9 @@ pub enum OperateError {
     /// Nobody of that name is asked, or they have answered.
     #[error("nobody of that name or address is still asked")]
     NoSuchSigner,
+    /// Its execution can't be stopped.
+    #[error("{0}; nothing was withdrawn")]
+    CantStop(String),
     /// Its callback doesn't wait for an operator.
     #[error("the callback of {0} is not parked; there is nothing to retry")]
     NotParked(ApprovalId),
@@ -123,14 +128,19 @@ pub async fn complete(
     }
 }
 
-/// Withdraws a pending request: the workflow gets `Approval.Cancelled`.
+/// Withdraws a pending request: the workflow gets `Approval.Cancelled`. With `stop` its execution is stopped instead, once
+/// its own history has proven that it is the one that waits for this request.
 pub async fn cancel(
     flow: &Flow,
     which: &Which,
     by: &str,
     reason: Option<&str>,
+    stop: bool,
 ) -> Result<Approval, OperateError> {
     let mut approval = find(flow, which).await?;
+    if stop && approval.is_pending() {
+        may_stop(flow, &approval).await?;
+    }
     for tries in 0.. {
         if !approval.is_pending() {
             return Err(ended(&approval));
@@ -140,9 +150,15 @@ pub async fn cancel(
         let what = What::Cancelled {
             by: by.clone(),
             reason: reason.clone(),
+            stop,
         };
         let state = RequestState::Ended(Ended {
-            ending: Ending::Cancelled { at: now, by, reason },
+            ending: Ending::Cancelled {
+                at: now,
+                by,
+                reason,
+                stop,
+            },
             callback: Callback::first_attempt(now),
             notices: Some(now),
         });
@@ -160,6 +176,33 @@ pub async fn cancel(
         }
     }
     Err(ended(&approval))
+}
+
+/// Whether the execution that the request names may be stopped for it. A requester writes that name: it is believed
+/// only if the execution's history says the same.
+async fn may_stop(flow: &Flow, approval: &Approval) -> Result<(), OperateError> {
+    let cant = |why: &str| Err(OperateError::CantStop(why.to_owned()));
+    let Some(arn) = approval.execution_arn() else {
+        return cant("the request doesn't say which execution it belongs to (execution.arn)");
+    };
+    let target = match flow.target(approval) {
+        Ok(target @ CallbackTarget::TaskToken(_)) => target,
+        Ok(CallbackTarget::DurableCallback(_)) => {
+            return cant("only executions of Step Functions can be stopped");
+        }
+        Err(error) => return cant(&error.to_string()),
+    };
+    match flow.step_functions.prove(arn, &target).await {
+        Ok(Proof::GaveToken) => Ok(()),
+        Ok(Proof::DidNot) => cant("the history of the execution doesn't show that it waits for this request"),
+        Ok(Proof::NobodyWaits) => cant("the workflow no longer waits for this request"),
+        Err(ExecutionError::Again { code }) => {
+            cant(&format!("Step Functions can't be asked just now ({code})"))
+        }
+        Err(ExecutionError::Refused { code, message, .. }) => {
+            cant(&format!("the execution can't be looked at ({code}: {message})"))
+        }
+    }
 }
 
 /// Mails the link again: to everybody who hasn't answered, or to the one whose name or address `to` is. Older mails

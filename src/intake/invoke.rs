@@ -1,8 +1,10 @@
 //! The direct invoke, as Lambda gives it to us.
 //!
 //! The right to ask is not the right to answer: the function that workflows may invoke only opens; looking at requests,
-//! completing and withdrawing need the operations function, which the template gives its own permission.
+//! completing and withdrawing need the operations function, which the template gives its own permission. What tasks need
+//! (`intake/task_tools.rs`) is done by that one, and by the task tools' function, which can do nothing else.
 
+use super::task_tools;
 use crate::domain::approval::Approval;
 use crate::domain::decision::RequestState;
 use crate::domain::ids::ApprovalId;
@@ -22,12 +24,15 @@ pub enum Function {
     Intake,
     /// What programs of the operators invoke: lists, shows, completes, withdraws, mails again and retries as well.
     Operations,
+    /// What tasks invoke: state data, and stopping an execution. No approvals.
+    TaskTools,
 }
 
 /// A function error, as Lambda hands it to the workflow: `error_type` is what `Retry` and `Catch` name.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct InvokeError {
-    /// `Approval.InvalidRequest`, or `Approval.Unavailable`, the only one of ours that is worth a Retry.
+    /// `Approval.InvalidRequest`, or `Approval.Unavailable`, the only one of ours that is worth a Retry. (Of the task tools
+    /// see `intake/task_tools.rs`.)
     pub error_type: &'static str,
     /// What was wrong and what to do. Never a token.
     pub message: String,
@@ -64,6 +69,14 @@ pub async fn direct_invoke(flow: &Flow, function: Function, event: &Value) -> Re
         Some(Value::String(action)) => action.as_str(),
         Some(_) => return Err(InvokeError::invalid("action: must be text")),
     };
+    if function == Function::TaskTools || task_tools::is_action(action) {
+        if function == Function::Intake {
+            return Err(InvokeError::invalid(format!(
+                "action: \"{action}\" is not allowed here; invoke the task tools' function or the operations function"
+            )));
+        }
+        return task_tools::invoke(flow, action, map).await;
+    }
     if function == Function::Intake && OPERATIONS.contains(&action) {
         return Err(InvokeError::invalid(format!(
             "action: \"{action}\" is not allowed here; invoke the operations function"
@@ -118,8 +131,9 @@ async fn cancel(flow: &Flow, event: &Map<String, Value>) -> Result<Value, Invoke
     let which = which(&mut f);
     let reason = f.lines("reason", 2_000);
     let by = f.line("by", 100).unwrap_or_else(|| "operations".to_owned());
+    let stop = f.flag("stop").unwrap_or_default();
     let which = finish(f, which)?;
-    let approval = operate::cancel(flow, &which, &by, reason.as_deref())
+    let approval = operate::cancel(flow, &which, &by, reason.as_deref(), stop)
         .await
         .map_err(refused)?;
     Ok(result(&approval))

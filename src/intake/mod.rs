@@ -10,6 +10,7 @@ pub mod mail_event;
 pub mod message;
 mod pause;
 pub mod queue;
+mod task_tools;
 
 use crate::domain::activity::Activity;
 use crate::flow::Flow;

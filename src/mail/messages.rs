@@ -106,7 +106,7 @@ pub fn closed(about: &About<'_>) -> Message {
             (Ending::Expired { at, .. }, _) => Because::Expired {
                 at: about.moment(*at),
             },
-            (Ending::Cancelled { at, by, reason }, _) => Because::Withdrawn {
+            (Ending::Cancelled { at, by, reason, .. }, _) => Because::Withdrawn {
                 by: (!by.trim().is_empty()).then(|| by.as_str().into()),
                 why: DisplayLines::new(reason.as_deref().unwrap_or_default()),
                 at: about.moment(*at),

@@ -144,7 +144,7 @@ fn time(at: DateTime) -> Option<Timestamp> {
         .and_then(|ms| Timestamp::from_millisecond(ms).ok())
 }
 
-fn sort<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> ExecutionError {
+pub(super) fn sort<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> ExecutionError {
     let code = code_of(error);
     let status = error.raw_response().map(|response| response.status().as_u16());
     let why = match code.as_str() {

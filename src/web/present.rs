@@ -221,7 +221,7 @@ impl Presenter<'_> {
         };
         match &self.approval.record.state {
             RequestState::Ended(Ended {
-                ending: Ending::Cancelled { at, by, reason },
+                ending: Ending::Cancelled { at, by, reason, .. },
                 ..
             }) => html(&WithdrawnPage {
                 frame: self.frame.clone(),

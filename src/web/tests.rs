@@ -70,6 +70,7 @@ impl Site {
             older_keys: vec![],
             evidence_seed: [1; 32],
             api_keys: vec![],
+            state_data: None,
             ways: Ways::default(),
         };
         let flow = App::new(config, &aws, clock, Random::new(|bytes| bytes.fill(7))).flow();

@@ -12,7 +12,7 @@ from template import ROOT
 WORKFLOWS = ROOT / "infra/workflows"
 CONFIG = tomllib.loads((WORKFLOWS / "countersign.toml").read_text())
 # They are always there.
-OURS = {"countersign", "countersign-operations"}
+OURS = {"countersign", "countersign-operations", "countersign-task-tools"}
 
 
 def test_every_placeholder_has_a_value_and_every_value_a_placeholder():

@@ -45,6 +45,7 @@ def test_the_recipes(tmp_path):
 
     others = {
         "Bob: sign document 3": bob("document 3", "approve"),
+        "it is stopped": ended,
         "Ann: has a mail about some:special:id": ann_has_a_mail,
         "Bob: approve data 2": bob("data 2", "approve"),
         "Bob: reject data 1": bob("data 1", "reject", "Cem bought nothing."),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Every route, and the scope that it asks for.
-const ROUTES: [(Method, &str, Scope); 11] = [
+const ROUTES: [(Method, &str, Scope); 13] = [
     (Method::POST, "/api/v1/requests", Scope::Write),
     (Method::GET, "/api/v1/requests", Scope::Read),
     (Method::GET, "/api/v1/requests/{id}", Scope::Read),
@@ -21,6 +21,8 @@ const ROUTES: [(Method, &str, Scope); 11] = [
     (Method::POST, "/api/v1/requests/{id}/retry", Scope::Operate),
     (Method::POST, "/api/v1/executions", Scope::Start),
     (Method::GET, "/api/v1/executions/{id}", Scope::Follow),
+    (Method::POST, "/api/v1/executions/{id}/stop", Scope::Stop),
+    (Method::POST, "/api/v1/state-data/get_item", Scope::StateData),
 ];
 
 /// The key for one scope.

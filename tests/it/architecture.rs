@@ -19,7 +19,7 @@ const ORDER: &[&[&str]] = &[
     &["config"],
     &["web", "intake", "worker"],
     &["flow"],
-    &["store", "mail", "step_functions", "queues", "lint"],
+    &["store", "mail", "step_functions", "queues", "state_data", "lint"],
     &["domain"],
 ];
 

@@ -24,6 +24,7 @@ use countersign::domain::signer::Person;
 use countersign::flow::{Clock, Flow, Random};
 use countersign::intake::Ways;
 use countersign::intake::invoke::{Function, direct_invoke};
+use countersign::state_data::Places;
 use countersign::worker;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -48,11 +49,25 @@ pub(crate) struct Harness {
 impl Harness {
     /// Starts everything, with a worker.
     pub(crate) async fn start() -> Self {
-        Self::start_with(Ways::default()).await
+        Self::start_as(config()).await
     }
 
-    /// The same, with this configuration of the ways in. Nothing is polled.
+    /// Starts everything, with a place for state data. Neither table nor bucket is there yet.
+    pub(crate) async fn start_with_state_data(places: Places) -> Self {
+        let state_data = Some(places);
+        Self::start_as(Config {
+            state_data,
+            ..config()
+        })
+        .await
+    }
+
+    /// Starts everything, with this configuration of the ways in. Nothing is polled.
     pub(crate) async fn start_with(ways: Ways) -> Self {
+        Self::start_as(Config { ways, ..config() }).await
+    }
+
+    async fn start_as(config: Config) -> Self {
         let clock = virtual_clock();
         let (now, random) = (clock.clone(), Random::new(counting_random()));
         let mut options = Options::in_memory(move || now.now());
@@ -66,8 +81,7 @@ impl Harness {
             .send()
             .await
             .expect("an identity");
-        let app = App::new(Config { ways, ..config() }, &sdk, clock.clone(), random)
-            .with_certificates(super::sns::certificates());
+        let app = App::new(config, &sdk, clock.clone(), random).with_certificates(super::sns::certificates());
         let flow = app.flow();
         flow.store.create_table().await.expect("a table");
         register_functions(&aws, &flow);
@@ -316,6 +330,7 @@ fn config() -> Config {
         older_keys: Vec::new(),
         evidence_seed: EVIDENCE_SEED,
         api_keys: super::api::keys(),
+        state_data: None,
         ways: Ways::default(),
     }
 }
@@ -345,6 +360,7 @@ fn register_functions(aws: &AwsLocal, flow: &Arc<Flow>) {
     for (name, function) in [
         ("countersign", Function::Intake),
         ("countersign-operations", Function::Operations),
+        ("countersign-task-tools", Function::TaskTools),
     ] {
         let flow = Arc::clone(flow);
         aws.register_function(
@@ -455,6 +471,7 @@ impl Faults {
         let operation = match target {
             Some((_, operation)) => operation,
             None if request.uri().contains("/v2/email/outbound-emails") => "SendEmail",
+            None if request.method() == "PUT" => "PutObject",
             None => return None,
         };
         let mut rules = self.0.lock().expect("no panic");

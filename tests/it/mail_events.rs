@@ -170,7 +170,7 @@ async fn whoever_answers_or_withdraws_ends_it() {
                 .await;
         } else {
             let which = operate::Which::Id(approval.id);
-            operate::cancel(&harness.flow, &which, "Carol", None)
+            operate::cancel(&harness.flow, &which, "Carol", None, false)
                 .await
                 .expect("withdrawn");
         }

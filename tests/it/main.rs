@@ -26,5 +26,7 @@ mod signing;
 mod sns;
 mod sources;
 mod starting;
+mod state_data;
+mod stopping;
 mod ways;
 mod workflows;

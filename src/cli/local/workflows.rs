@@ -1,7 +1,7 @@
 //! The author's state machines: each `*.asl.json` in the folder is one, under the file's name, created and changed
 //! through the API as any program would. What is wrong with one is told by line and column.
 
-use super::super::embedded::{INTAKE, OPERATIONS, function_arn};
+use super::super::embedded::{INTAKE, OPERATIONS, TASK_TOOLS, function_arn};
 use super::substitution::{Unresolved, fill};
 use crate::config::local::{Local, Workflow};
 use crate::lint::position::{self, Position};
@@ -16,9 +16,10 @@ use std::path::{Path, PathBuf};
 /// What a definition's file is called after the machine's name.
 const ENDING: &str = ".asl.json";
 /// What stands for our own functions in every definition.
-const OUR_ARNS: [(&str, &str); 2] = [
+const OUR_ARNS: [(&str, &str); 3] = [
     ("CountersignFunctionArn", INTAKE),
     ("CountersignOperationsFunctionArn", OPERATIONS),
+    ("CountersignTaskToolsFunctionArn", TASK_TOOLS),
 ];
 
 /// What became of a file.

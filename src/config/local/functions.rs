@@ -14,7 +14,7 @@ const LONGEST_SECONDS: i64 = 900;
 const CONCURRENCY: i64 = 10;
 const MOST_CONCURRENCY: i64 = 1000;
 /// The names of the functions that are always there.
-const OURS: [&str; 2] = ["countersign", "countersign-operations"];
+const OURS: [&str; 3] = ["countersign", "countersign-operations", "countersign-task-tools"];
 const COMMAND_KEYS: [&str; 5] = [
     "command",
     "directory",

@@ -32,18 +32,6 @@ pub(super) fn check_activity(name: &str) -> Result<(), &'static str> {
         .ok_or("an activity's name has 1 to 80 letters, digits, - and _")
 }
 
-/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
-pub(super) fn check_bucket(name: &str) -> Result<(), &'static str> {
-    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-".contains(c);
-    let outer = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let fits = (3..=63).contains(&name.len())
-        && name.chars().all(inner)
-        && name.starts_with(outer)
-        && name.ends_with(outer);
-    fits.then_some(())
-        .ok_or("a bucket's name has 3 to 63 small letters, digits, dots and hyphens, and begins and ends with a letter or digit")
-}
-
 pub(super) fn check_identity(text: &str) -> Result<(), &'static str> {
     // A domain is an identity too.
     let fits = check_email(text).is_ok() || check_email(&format!("someone@{text}")).is_ok();

@@ -127,7 +127,7 @@ fn read(body: &[u8]) -> Result<Start, WebError> {
 }
 
 /// What AWS's refusal means for the caller. `repeatable` says that the call counts once however often it is sent.
-fn refused(error: ExecutionError, repeatable: bool) -> ApiError {
+pub(super) fn refused(error: ExecutionError, repeatable: bool) -> ApiError {
     let (why, code, message) = match error {
         ExecutionError::Refused { why, code, message } => (why, code, message),
         ExecutionError::Again { code } => {
@@ -180,8 +180,8 @@ fn refused(error: ExecutionError, repeatable: bool) -> ApiError {
         ),
         Refusal::Permission => (
             StatusCode::FORBIDDEN,
-            "Countersign's role isn't allowed to. Name the state machine in StartableStateMachines (to start it) or in \
-             StateMachines (to look at it) of infra/template.yaml.",
+            "Countersign's role isn't allowed to. Name the state machine in StartableStateMachines (to start it), \
+             StoppableStateMachines (to stop it) or StateMachines (to look at it) of infra/template.yaml.",
         ),
         Refusal::EncryptionKey => (
             StatusCode::FORBIDDEN,

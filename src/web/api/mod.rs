@@ -7,6 +7,7 @@ mod executions;
 mod list;
 mod operate;
 mod show;
+mod task_tools;
 
 pub use error::ApiError;
 
@@ -42,6 +43,11 @@ pub(super) fn routes() -> Router<Arc<Web>> {
             post(executions::start).layer(DefaultBodyLimit::max(executions::MOST_OF_A_START)),
         )
         .route("/api/v1/executions/{arn}", get(executions::show))
+        .route("/api/v1/executions/{arn}/stop", post(task_tools::stop))
+        .route(
+            "/api/v1/state-data/{call}",
+            post(task_tools::state_data).layer(DefaultBodyLimit::max(task_tools::MOST_OF_STATE_DATA)),
+        )
         .layer(DefaultBodyLimit::max(MOST_OF_A_BODY))
 }
 

@@ -16,7 +16,8 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-/// Withdraws a pending request. `by` is who the signers and the workflow are told; the key's name without.
+/// Withdraws a pending request. `by` is who the signers and the workflow are told; the key's name without. With `stop`
+/// its execution is stopped.
 pub(super) async fn cancel(
     State(web): State<Arc<Web>>,
     Path(id): Path<String>,
@@ -26,8 +27,9 @@ pub(super) async fn cancel(
     let mut f = Fields::new("", &call.body);
     let reason = f.lines("reason", 2_000);
     let by = f.line("by", 100).unwrap_or_else(|| call.caller.clone());
+    let stop = f.flag("stop").unwrap_or_default();
     refuse(f)?;
-    let done = operate::cancel(&web.flow, &Which::Id(call.id), &by, reason.as_deref()).await;
+    let done = operate::cancel(&web.flow, &Which::Id(call.id), &by, reason.as_deref(), stop).await;
     done.map(|approval| call.done("cancelled", &approval))
         .map_err(refused)
 }
@@ -139,9 +141,10 @@ fn refused(error: OperateError) -> WebError {
         OperateError::NotFound => ApiError::NoSuchRequest.into(),
         OperateError::NoSuchOutcome(ids) => invalid("outcome", format!("must be one of {ids}")),
         OperateError::NoSuchSigner => invalid("signer", error.to_string()),
-        OperateError::Several(_) | OperateError::Ended { .. } | OperateError::NotParked(_) => {
-            ApiError::Conflict(error.to_string()).into()
-        }
+        OperateError::Several(_)
+        | OperateError::Ended { .. }
+        | OperateError::NotParked(_)
+        | OperateError::CantStop(_) => ApiError::Conflict(error.to_string()).into(),
         OperateError::Unavailable(cause) => unavailable(&cause),
     }
 }

@@ -332,6 +332,7 @@ fn a_later_visit_says_how_it_went_on() {
         at: at("2026-11-21T09:00:00Z"),
         by: "Carol".to_owned(),
         reason: None,
+        stop: false,
     };
     contains(
         &bob_sees(
@@ -379,6 +380,7 @@ fn what_ended_without_the_reader_says_how() {
         at: at("2026-11-21T09:00:00Z"),
         by: "Carol".to_owned(),
         reason: Some("Wrong\nfile".to_owned()),
+        stop: false,
     };
     contains(
         &bob_sees(&ended(two(), cancelled, delivered()), &PageKind::Ended),
