@@ -213,10 +213,9 @@ def test_the_samples_may_invoke_what_they_invoke():
 
 
 def test_every_workflow_of_the_folder_is_a_sample():
-    """But share-data-pass, which is share-data without its services, and state-data: its states invoke the task tools'
-    function, which the template doesn't make."""
+    """But share-data-pass, which is share-data without its services."""
     files = {path.name.removesuffix(".asl.json") for path in (ROOT / "infra/workflows").glob("*.asl.json")}
-    assert files - {"share-data-pass", "state-data"} == set(WORKFLOWS.values())
+    assert files - {"share-data-pass"} == set(WORKFLOWS.values())
 
 
 def test_what_package_uploads_is_there():
