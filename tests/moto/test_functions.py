@@ -167,10 +167,13 @@ def test_state_data_is_put_down_and_read(account):
 def test_a_result_that_is_too_long_goes_to_state_data(account):
     """The workflow gets a pointer in place of it."""
     many = [{"name": f"Person {n}", "email": f"person{n}@example.com"} for n in range(100)]
-    run(account, by_invoke(account, request_of("Approve case twelve", signers=many, externalId="twelve")))
-    complete = {"action": "complete", "externalId": "twelve", "outcome": "approve", "comment": "y" * 2_000}
-    wait_until("it is pending", lambda: account.invoke({"action": "show", "externalId": "twelve"}, "OperationsFunction"))
+    execution = run(account, by_invoke(account, request_of("Approve case twelve", signers=many, externalId="twelve")))
+    listed = {"action": "list", "externalId": "twelve"}
+    wait_until("it is pending", lambda: account.invoke(listed, "OperationsFunction")["requests"])
+    complete = {"action": "complete", "externalId": "twelve", "outcome": "approve", "comment": "\u00e9" * 2_000}
     assert account.invoke(complete, "OperationsFunction")["status"] == "approved"
+    output = account.local.ended(execution)["output"]
+    assert "approvals-state-data" in output and len(output) < 262_144
 
 
 def test_a_link_that_is_none_and_a_page_that_is_none(account):
