@@ -166,7 +166,7 @@ def test_whoever_takes_a_role_is_of_this_account():
 WORKFLOWS = {
     "DocumentSigning": "document-signing", "ShareData": "share-data", "LambdaLoop": "lambda-loop",
     "FetchProcessSave": "fetch-process-save", "FetchProcessSaveApproved": "fetch-process-save-approved",
-    "FetchProcessSaveStarted": "fetch-process-save-started",
+    "FetchProcessSaveStarted": "fetch-process-save-started", "StateData": "state-data",
 }
 
 
@@ -205,6 +205,7 @@ def test_the_samples_may_invoke_what_they_invoke():
         for placeholder in re.findall(r'"(?:FunctionName|Resource)": "\$\{(\w+)\}"', text):
             if "Fn::GetAtt" in filled[placeholder]:
                 invoked.add(filled[placeholder]["Fn::GetAtt"].removesuffix(".Arn"))
+    # Those by which they ask and put down data are the policies' that every workflow's role may have.
     assert functions_of_role("SamplesRole", "lambda:InvokeFunction") == invoked
     # The one that starts another needs what `.sync` needs: docs.aws.amazon.com/step-functions/latest/dg/connect-stepfunctions.html
     started = (ROOT / "infra/workflows/fetch-process-save-started.asl.json").read_text()
@@ -215,10 +216,9 @@ def test_the_samples_may_invoke_what_they_invoke():
 
 
 def test_every_workflow_of_the_folder_is_a_sample():
-    """But share-data-pass, which is share-data without its services, and state-data: its states invoke the task tools'
-    function, which the template doesn't make."""
+    """But share-data-pass, which is share-data without its services."""
     files = {path.name.removesuffix(".asl.json") for path in (ROOT / "infra/workflows").glob("*.asl.json")}
-    assert files - {"share-data-pass", "state-data"} == set(WORKFLOWS.values())
+    assert files - {"share-data-pass"} == set(WORKFLOWS.values())
 
 
 def test_what_package_uploads_is_there():
@@ -252,8 +252,10 @@ def test_only_the_operations_function_operates():
         if it.get("Environment", {}).get("Variables", {}).get("COUNTERSIGN_OPERATIONS") == "on"
     }
     assert operating == {"OperationsFunction"}
+    tools = functions["TaskToolsFunction"]["Environment"]["Variables"]
+    assert tools == functions["Function"]["Environment"]["Variables"] | {"COUNTERSIGN_OPERATIONS": "task-tools"}
     policies = resources("AWS::IAM::ManagedPolicy")
-    invoked = {name: str(policies[name]["PolicyDocument"]) for name in ("MayAsk", "MayOperate")}
+    invoked = {name: str(policies[name]["PolicyDocument"]) for name in ("MayAsk", "MayOperate", "MayUseTaskTools")}
     assert [name for name, document in invoked.items() if "OperationsFunction" in document] == ["MayOperate"]
     # Nothing but its own policy lets anybody invoke it.
     whole = str({name: it for name, it in template()["Resources"].items() if it["Type"] == "AWS::Lambda::Permission"})
@@ -265,8 +267,8 @@ def test_each_role_has_what_it_is_for():
     attached = {name: [it["Ref"] for it in role["ManagedPolicyArns"]] for name, role in roles.items() if "ManagedPolicyArns" in role}
     assert attached == {
         "FunctionRole": ["ServicePolicy", "StateDataPolicy"], "OperationsFunctionRole": ["ServicePolicy", "StateDataPolicy"],
-        "ServiceRole": ["ServicePolicy", "StateDataPolicy"],
-        "SamplesRole": ["MayAsk"],
+        "ServiceRole": ["ServicePolicy", "StateDataPolicy"], "TaskToolsFunctionRole": ["StateDataPolicy"],
+        "SamplesRole": ["MayAsk", "MayUseTaskTools"],
     }
 
 

@@ -33,7 +33,7 @@ class Account:
 
     def __init__(self, stack: Stack, moto: str, folder: Path):
         self.stack, self.folder, self.name = stack, folder, stack.name
-        self.functions = {"Function": f"{self.name}", "OperationsFunction": f"{self.name}-operations"}
+        self.functions = {"Function": f"{self.name}", "OperationsFunction": f"{self.name}-operations", "TaskToolsFunction": f"{self.name}-task-tools"}
         (folder / "workflows").mkdir()
         self._write_configuration("http://127.0.0.1:9")
         self.local = Local(folder / "workflows", "--config", str(folder / "local.toml"))

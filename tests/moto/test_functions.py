@@ -146,6 +146,36 @@ def test_what_becomes_of_a_mail_is_known(account):
     wait_until("the bounce is noticed", bounced)
 
 
+def test_state_data_is_put_down_and_read(account):
+    """Small items in the table, one that it can't hold in the bucket."""
+    asked = {"namespace": "run-7", "key": "characters"}
+
+    def tools(action: str, **more):
+        return account.invoke({"action": action} | asked | more, "TaskToolsFunction")
+
+    pointer = tools("put_items", items=[{"name": "jerry"}, {"name": "elaine"}])
+    assert len(pointer["items"]) == 2
+    assert tools("get_items")["items"] == [{"name": "jerry"}, {"name": "elaine"}]
+    tools("put_item", key="long", data="x" * 500_000)
+    assert tools("get_item", key="long")["data"] == "x" * 500_000
+    with pytest.raises(AssertionError, match="NoItemFound"):
+        tools("get_item", key="none")
+    with pytest.raises(AssertionError, match="not allowed here"):
+        account.invoke({"action": "put_item"} | asked | {"data": 1})
+
+
+def test_a_result_that_is_too_long_goes_to_state_data(account):
+    """The workflow gets a pointer in place of it."""
+    many = [{"name": f"Person {n}", "email": f"person{n}@example.com"} for n in range(100)]
+    execution = run(account, by_invoke(account, request_of("Approve case twelve", signers=many, externalId="twelve")))
+    listed = {"action": "list", "externalId": "twelve"}
+    wait_until("it is pending", lambda: account.invoke(listed, "OperationsFunction")["requests"])
+    complete = {"action": "complete", "externalId": "twelve", "outcome": "approve", "comment": "\u00e9" * 2_000}
+    assert account.invoke(complete, "OperationsFunction")["status"] == "approved"
+    output = account.local.ended(execution)["output"]
+    assert "approvals-state-data" in output and len(output) < 262_144
+
+
 def test_a_link_that_is_none_and_a_page_that_is_none(account):
     assert fetch(f"{account.front.url}/s/{'x' * 47}").status == 404
     assert fetch(f"{account.front.url}/nothing").status == 404
@@ -156,11 +186,11 @@ def test_a_link_that_is_none_and_a_page_that_is_none(account):
 
 
 def of_role(account, role: str) -> list[dict]:
-    managed = ["ServicePolicy"] + (["StartPolicy"] if role == "FunctionRole" else [])
-    return account.stack.documents(role, *managed)
+    managed = {"FunctionRole": ["ServicePolicy", "StateDataPolicy", "StartPolicy"], "TaskToolsFunctionRole": ["StateDataPolicy"]}
+    return account.stack.documents(role, *managed.get(role, ["ServicePolicy", "StateDataPolicy"]))
 
 
-@pytest.mark.parametrize("role", ["FunctionRole", "OperationsFunctionRole"])
+@pytest.mark.parametrize("role", ["FunctionRole", "OperationsFunctionRole", "TaskToolsFunctionRole"])
 def test_what_a_function_asks_is_allowed(account, role):
     calls = account.recorder.of(role)
     assert len(calls) > (100 if role == "FunctionRole" else 5)
@@ -175,6 +205,13 @@ def test_what_only_a_function_may_is_asked(account, role):
     own = list(account.stack.inline(role).values())
     used = {pair for call in account.recorder.of(role) for pair in allowing(own, call) or []}
     assert granted(own) - {action for action, _ in used} <= BY_AWS | ({"sqs:SendMessage"} if role != "FunctionRole" else set())
+
+
+def test_what_state_data_needs_is_asked(account):
+    documents = account.stack.documents("TaskToolsFunctionRole", "StateDataPolicy")
+    used = {action for call in account.recorder.of("TaskToolsFunctionRole") for action, _ in allowing(documents, call) or []}
+    # S3 asks for it by itself, where an object isn't there.
+    assert granted(documents) - used <= BY_AWS | {"s3:ListBucket"}
 
 
 def test_the_scheduler_may_tick_and_nothing_else(account):
