@@ -2,8 +2,8 @@
 //! which the request names is the one that waits for it. Whoever asks for an approval says which execution it belongs
 //! to; that alone must not be enough to have another one stopped.
 
-use super::executions::{ExecutionError, sort};
 use super::StepFunctions;
+use super::executions::{ExecutionError, sort};
 use crate::domain::callback::SendError;
 use crate::domain::task_token::TaskToken;
 use aws_sdk_sfn::types::HistoryEvent;

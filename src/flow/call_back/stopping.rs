@@ -18,7 +18,8 @@ pub(super) async fn attempt(
     message: CallbackMessage,
     until: Instant,
 ) -> Callback {
-    let (CallbackMessage::Failure { error, cause, .. }, Some(arn)) = (message, approval.execution_arn()) else {
+    let (CallbackMessage::Failure { error, cause, .. }, Some(arn)) = (message, approval.execution_arn())
+    else {
         return Callback::Queued(begun.clone());
     };
     let attempt = async {
