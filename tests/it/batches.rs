@@ -266,6 +266,7 @@ async fn a_thousand_broken_events_lose_nothing_and_say_nothing_secret() {
         .map(|item| item["pk"].to_string())
         .collect();
     let letters = harness.received(&graves).await;
+    #[expect(clippy::print_stdout, reason = "the counts, for who runs it with --no-capture")]
     println!(
         "{sent} messages of 1,000 events: {} approvals, {} dead letters, {refused} events refused as a whole",
         approvals.len(),
@@ -277,9 +278,9 @@ async fn a_thousand_broken_events_lose_nothing_and_say_nothing_secret() {
         "both kinds were tried"
     );
     for letter in &letters {
-        canaries.absent_from(reason(letter));
+        Canaries::absent_from(reason(letter));
     }
-    canaries.absent_from(&log.text());
+    Canaries::absent_from(&log.text());
     assert!(log.text().contains("dead-letter queue"));
     harness.finish().await;
 }

@@ -27,7 +27,7 @@ impl Canaries {
         format!("{}{}", Self::MARK, self.0)
     }
 
-    pub(crate) fn absent_from(&self, text: &str) {
+    pub(crate) fn absent_from(text: &str) {
         assert!(!text.contains(Self::MARK), "a token is shown: {text}");
     }
 }

@@ -113,7 +113,7 @@ async fn a_thousand_broken_events_are_each_answered_and_nothing_secret_is_said()
         let event = malformed(name, seed, &mut canaries);
         let kind = match answered(&lambda, &event).await {
             Ok(answer) => {
-                canaries.absent_from(&answer.to_string());
+                Canaries::absent_from(&answer.to_string());
                 if let Some(status) = answer.get("statusCode") {
                     let status = status.as_u64().expect("a number");
                     assert!((200..500).contains(&status), "seed {seed}, {name}: {answer}");
@@ -128,7 +128,7 @@ async fn a_thousand_broken_events_are_each_answered_and_nothing_secret_is_said()
             }
             // Lambda repeats an asynchronous invoke twice, and then gives it to the failure destination.
             Err(error) => {
-                canaries.absent_from(&error.message);
+                Canaries::absent_from(&error.message);
                 assert_eq!(
                     error.error_type, "Approval.InvalidRequest",
                     "seed {seed}, {name}: {}",
@@ -139,6 +139,7 @@ async fn a_thousand_broken_events_are_each_answered_and_nothing_secret_is_said()
         };
         *seen.entry(kind).or_default() += 1;
     }
+    #[expect(clippy::print_stdout, reason = "the counts, for who runs it with --no-capture")]
     println!(
         "1,000 broken events: {seen:?}; {} dead letters",
         harness.count(&graves).await
@@ -147,6 +148,6 @@ async fn a_thousand_broken_events_are_each_answered_and_nothing_secret_is_said()
         seen.values().all(|count| *count > 20) && seen.len() >= 3,
         "{seen:?}"
     );
-    canaries.absent_from(&log.text());
+    Canaries::absent_from(&log.text());
     harness.finish().await;
 }
