@@ -3,7 +3,7 @@
 
 mod table;
 
-pub use table::FAULTS;
+pub use table::faults;
 
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -111,8 +111,8 @@ pub fn find(service: Service, code: &str, message: &str) -> Option<&'static Faul
     };
     let own = |fault: &&Fault| fault.service == Some(service);
     let common = |fault: &&Fault| fault.service.is_none();
-    let mut ours = FAULTS.iter().filter(fits).filter(own);
-    ours.next().or_else(|| FAULTS.iter().filter(fits).find(common))
+    let mut ours = faults().filter(fits).filter(own);
+    ours.next().or_else(|| faults().filter(fits).find(common))
 }
 
 /// The class of an error: what the table says, else what its status does. `status` is that of the answer, if there
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn a_name_stands_once_for_each_service() {
         let mut seen = HashSet::new();
-        for fault in FAULTS {
+        for fault in faults() {
             assert!(!fault.codes.is_empty() && !fault.means.is_empty() && !fault.advice.ends_with('.'));
             for code in fault.codes {
                 assert!(

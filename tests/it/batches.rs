@@ -228,6 +228,10 @@ async fn an_event_that_is_none_of_a_queue_is_refused_as_a_whole() {
 
 /// Every message is accounted for: there is an approval of it, or it lies with the dead letters. None comes again, for
 /// nothing passing was wrong.
+#[expect(
+    clippy::print_stdout,
+    reason = "the counts, for who runs it with --no-capture"
+)]
 #[tokio::test(start_paused = true)]
 async fn a_thousand_broken_events_lose_nothing_and_say_nothing_secret() {
     let (log, _guard) = events::Log::capture();
@@ -266,7 +270,6 @@ async fn a_thousand_broken_events_lose_nothing_and_say_nothing_secret() {
         .map(|item| item["pk"].to_string())
         .collect();
     let letters = harness.received(&graves).await;
-    #[expect(clippy::print_stdout, reason = "the counts, for who runs it with --no-capture")]
     println!(
         "{sent} messages of 1,000 events: {} approvals, {} dead letters, {refused} events refused as a whole",
         approvals.len(),

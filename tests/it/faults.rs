@@ -4,7 +4,7 @@
 use super::api::key;
 use super::harness::{Fault as Injected, Harness, ask_bob};
 use countersign::aws_faults::{
-    Class, FAULTS, Fault, NO_ANSWER, NO_CONNECTION, NO_CREDENTIALS, NOT_AWS, Service, TOO_SLOW,
+    Class, Fault, NO_ANSWER, NO_CONNECTION, NO_CREDENTIALS, NOT_AWS, Service, TOO_SLOW, faults,
 };
 use countersign::cli::doctor::{Finding, Verdict, examine};
 use countersign::config::{Runs, gather};
@@ -28,7 +28,7 @@ const ALL: usize = usize::MAX / 4;
 fn faults_of(service: Service) -> impl Iterator<Item = (&'static Fault, &'static str, Injected)> {
     let of_service =
         move |fault: &&Fault| fault.service.is_none_or(|of| of == service) && fault.says.is_none();
-    FAULTS.iter().filter(of_service).flat_map(|fault| {
+    faults().filter(of_service).flat_map(|fault| {
         fault.codes.iter().filter_map(move |code| {
             let injected = match (*code, fault.status) {
                 (TOO_SLOW, _) => Injected::Slow,
@@ -307,7 +307,7 @@ async fn a_secret_that_aws_doesn_t_give_is_told_with_what_to_do() {
 fn tables() -> String {
     let mut text = String::new();
     for service in std::iter::once(None).chain(Service::ALL.map(Some)) {
-        let faults: Vec<&Fault> = FAULTS.iter().filter(|fault| fault.service == service).collect();
+        let faults: Vec<&Fault> = faults().filter(|fault| fault.service == service).collect();
         if faults.is_empty() {
             continue;
         }

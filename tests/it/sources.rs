@@ -100,6 +100,10 @@ async fn documented_events_of_queues_and_schedules_are_done() {
     harness.finish().await;
 }
 
+#[expect(
+    clippy::print_stdout,
+    reason = "the counts, for who runs it with --no-capture"
+)]
 #[tokio::test(start_paused = true)]
 async fn a_thousand_broken_events_are_each_answered_and_nothing_secret_is_said() {
     let (log, _guard) = Log::capture();
@@ -139,7 +143,6 @@ async fn a_thousand_broken_events_are_each_answered_and_nothing_secret_is_said()
         };
         *seen.entry(kind).or_default() += 1;
     }
-    #[expect(clippy::print_stdout, reason = "the counts, for who runs it with --no-capture")]
     println!(
         "1,000 broken events: {seen:?}; {} dead letters",
         harness.count(&graves).await
