@@ -6,6 +6,7 @@ use crate::state_data::Places;
 use serde_json::Value;
 
 /// How long state data is kept, unless it is said: longer than most people take to answer.
+#[cfg(feature = "local")]
 pub(super) const USUAL_DAYS: u32 = 30;
 const MOST_DAYS: i64 = 3_650;
 
