@@ -134,7 +134,7 @@ class Life:
 
     def _fate_of(self, call: Call) -> Fate:
         point, form = self.case.point, self.case.form
-        if self.case.throttles and not self._throttled and call.operation.startswith("SendTask"):
+        if self.case.throttles and not self._throttled and call.operation in ("SendTaskSuccess", "SendTaskFailure"):
             self._throttled = True
             return Fate.THROTTLED
         if self._struck is not None:
