@@ -317,4 +317,4 @@ def test_a_wrong_configuration_is_told_to_lambda(make):
             function.invoke(events.tick())
     error = json.loads(str(told.value).partition("\n")[0])
     assert error["errorType"] == "Runtime.ConfigurationInvalid"
-    assert "table: is missing" in error["errorMessage"] and 'operations: must be "on" or "off"' in error["errorMessage"]
+    assert "table: is missing" in error["errorMessage"] and 'operations: must be "on", "off" or "task-tools"' in error["errorMessage"]
