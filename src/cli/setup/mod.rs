@@ -32,7 +32,7 @@ use std::path::PathBuf;
 pub(crate) struct Setup {
     #[command(flatten)]
     place: Place,
-    /// Where signers reach the pages: https://sign.example.com
+    /// Where signers reach the pages: `https://sign.example.com`
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
     /// Who asks, as signers read it: "Example Ltd"
