@@ -178,7 +178,7 @@ def test_what_workflows_stand_on_is_made_once(tmp_path):
             activities = local.client("stepfunctions").list_activities()["activities"]
             assert [activity["name"] for activity in activities] == ["validation"]
             buckets = [bucket["Name"] for bucket in local.client("s3").list_buckets()["Buckets"]]
-                assert buckets == ["countersign-state-data", "documents"]
+            assert buckets == ["countersign-state-data", "documents"]
             identities = local.client("sesv2").list_email_identities()["EmailIdentities"]
             names = {identity["IdentityName"] for identity in identities}
             assert names == {"legal@example.com", "reports@example.com", "example.org"}
