@@ -157,7 +157,11 @@ pub(super) fn fault(
     let answered = aws_faults::is_answer(&code);
     let name = service.name();
     let Some(fault) = aws_faults::find(service, &code, &message) else {
-        let advice = format!("{message} AWS's documentation of {name} knows {code}");
+        let said = message.trim_end_matches('.');
+        let advice = format!(
+            "{said}{}AWS's documentation of {name} knows {code}",
+            if said.is_empty() { "" } else { "; " }
+        );
         return Finding::wrong(about, format!("{name} says {code}"), advice.trim());
     };
     let what = if answered {
