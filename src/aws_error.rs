@@ -2,7 +2,7 @@
 //! operator may see. Used by the files that call AWS about a wait: `step_functions.rs`, `durable_functions.rs`.
 
 use crate::aws_faults::{Class, Service, class_of, find};
-use crate::domain::callback::SendError;
+use crate::domain::callback::{Found, SendError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -54,9 +54,19 @@ pub fn classify<E: ProvideErrorMetadata>(service: Service, error: &SdkError<E, H
     }
 }
 
-/// Whether an error of a call that only reads says nothing but "not at this moment": throttled, out of order, no answer.
-pub fn only_now<E: ProvideErrorMetadata>(service: Service, error: &SdkError<E, HttpResponse>) -> bool {
-    matches!(classify(service, error), SendError::Again { .. })
+/// What an execution's history tells when it can't be read: nothing for now (throttled, out of order, no answer), or
+/// nothing at all.
+pub fn unread_history<E: ProvideErrorMetadata>(
+    service: Service,
+    operation: &'static str,
+    error: &SdkError<E, HttpResponse>,
+) -> Found {
+    let code = code_of(error);
+    tracing::warn!(aws.operation = operation, aws.error.code = %code, "can't read a history");
+    match classify(service, error) {
+        SendError::Again { .. } => Found::NotNow,
+        SendError::Park { .. } | SendError::Closed => Found::Nothing,
+    }
 }
 
 /// AWS quotes a bad token in some messages. What looks like one is cut out before the message goes to an operator.

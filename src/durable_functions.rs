@@ -1,7 +1,7 @@
 //! Lambda durable functions: answering a callback, beating for it, and asking what became of an execution (Lambda API
 //! 2025-12-01). Every error is classified where it happens; the classes are those of `flow/call_back.rs`.
 
-use crate::aws_error::{classify, code_of, only_now};
+use crate::aws_error::{classify, code_of, unread_history};
 use crate::aws_faults::Service;
 use crate::domain::callback::{Answered, CallbackMessage, Found, SendError};
 use crate::domain::task_token::CallbackId;
@@ -119,15 +119,7 @@ impl DurableFunctions {
         while let Some(page) = pages.next().await {
             match page {
                 Ok(page) => page.events().iter().for_each(|event| search.take(event)),
-                Err(error) => {
-                    let code = code_of(&error);
-                    tracing::warn!(aws.operation = "GetDurableExecutionHistory", aws.error.code = %code, "can't read a history");
-                    return if only_now(Service::Lambda, &error) {
-                        Found::NotNow
-                    } else {
-                        Found::Nothing
-                    };
-                }
+                Err(error) => return unread_history(Service::Lambda, "GetDurableExecutionHistory", &error),
             }
         }
         search.found

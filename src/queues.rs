@@ -3,7 +3,8 @@
 //!
 //! A message's body holds a task token. It is never part of an error or of a log line.
 
-use crate::aws_faults::{self, Class, Service};
+use crate::aws_error::turned_away;
+use crate::aws_faults::Service;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::retry::RetryConfig;
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
@@ -303,13 +304,6 @@ pub fn is_fifo(queue: &str) -> bool {
     queue.strip_suffix(".fifo").is_some()
 }
 
-/// Whether an error passes by itself although it is the caller's: throttled, or credentials that aren't right at the
-/// moment.
-fn passes(code: &str) -> bool {
-    let known = aws_faults::find(Service::Sqs, code, "");
-    known.is_some_and(|fault| fault.class == Class::Again)
-}
-
 fn classify<E: ProvideErrorMetadata>(
     operation: &'static str,
     error: &SdkError<E, HttpResponse>,
@@ -317,7 +311,7 @@ fn classify<E: ProvideErrorMetadata>(
     let code = error.code().map_or_else(|| "no answer".to_owned(), str::to_owned);
     let status = error.raw_response().map(|response| response.status().as_u16());
     match status {
-        Some(400..500) if !passes(&code) => QueueError::Refused {
+        Some(400..500) if !turned_away(Service::Sqs, &code) => QueueError::Refused {
             operation,
             message: error.message().unwrap_or_default().to_owned(),
             code,

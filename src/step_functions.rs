@@ -6,7 +6,7 @@ mod activities;
 mod executions;
 mod stopping;
 
-use crate::aws_error::{classify, code_of, only_now};
+use crate::aws_error::{classify, code_of, unread_history};
 use crate::aws_faults::Service;
 use crate::domain::callback::{Answered, CallbackMessage, Found, SendError};
 use crate::domain::execution::MachineArn;
@@ -119,15 +119,7 @@ impl StepFunctions {
         while let Some(page) = pages.next().await {
             match page {
                 Ok(page) => page.events().iter().for_each(|event| search.take(event)),
-                Err(error) => {
-                    let code = code_of(&error);
-                    tracing::warn!(aws.operation = "GetExecutionHistory", aws.error.code = %code, "can't read a history");
-                    return if only_now(Service::StepFunctions, &error) {
-                        Found::NotNow
-                    } else {
-                        Found::Nothing
-                    };
-                }
+                Err(error) => return unread_history(Service::StepFunctions, "GetExecutionHistory", &error),
             }
         }
         search.found

@@ -229,16 +229,16 @@ pub(super) async fn answer(shape: Shape, response: Response) -> Value {
     answer
 }
 
+/// The values of one header that are text.
+fn values<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    let values = headers.get_all(name).into_iter();
+    values.filter_map(|value| value.to_str().ok())
+}
+
 fn several(headers: &HeaderMap) -> Value {
-    let values = |name| {
-        headers
-            .get_all(name)
-            .into_iter()
-            .filter_map(|value| value.to_str().ok())
-    };
     headers
         .keys()
-        .map(|name| (name.to_string(), values(name).collect::<Value>()))
+        .map(|name| (name.to_string(), values(headers, name).collect::<Value>()))
         .collect::<Map<_, _>>()
         .into()
 }
@@ -246,18 +246,12 @@ fn several(headers: &HeaderMap) -> Value {
 /// Several values of one name stand in one header, with commas (RFC 9110, 5.3). No answer of ours sets cookies, which
 /// alone can't be told so.
 fn one(headers: &HeaderMap) -> Value {
-    let values = |name| {
-        headers
-            .get_all(name)
-            .into_iter()
-            .filter_map(|value| value.to_str().ok())
-    };
     headers
         .keys()
         .map(|name| {
             (
                 name.to_string(),
-                json!(values(name).collect::<Vec<_>>().join(", ")),
+                json!(values(headers, name).collect::<Vec<_>>().join(", ")),
             )
         })
         .collect::<Map<_, _>>()

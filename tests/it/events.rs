@@ -32,7 +32,7 @@ impl Canaries {
     }
 }
 
-/// Everything that is logged on this thread while its guard lives.
+/// Everything that is logged to it.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -47,7 +47,7 @@ impl Log {
     }
 
     pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }
 

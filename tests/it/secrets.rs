@@ -1,34 +1,9 @@
 //! Task tokens and links never leave the way they are meant to go: not into the table, a log, an error or a page.
 
+use super::events::Log;
 use super::harness::{Fault, Harness, ask_bob};
 use countersign::intake::invoke::Function;
 use serde_json::{Value, json};
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-use tracing_subscriber::fmt::MakeWriter;
-
-/// Everything that is logged, at every level.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Log;
-
-    fn make_writer(&'a self) -> Log {
-        self.clone()
-    }
-}
 
 #[tokio::test(start_paused = true)]
 async fn a_dump_of_the_table_opens_no_page_and_holds_no_token() {
@@ -154,7 +129,7 @@ async fn no_log_line_and_no_error_holds_a_token_a_link_or_an_address() {
         harness.settle().await;
         assert!(!errors.contains(&path[3..]));
     }
-    let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let logged = log.text();
     assert!(logged.contains("request taken in"), "the log was captured");
     for mail in harness.aws.mails() {
         if let Some(link) = mail.text.as_deref().and_then(|text| text.split_once("/s/")) {

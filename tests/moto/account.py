@@ -11,7 +11,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import boto3
-import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -19,12 +18,8 @@ from demo import BINARY, PATIENCE, wait_until
 from iam import ACCOUNT, REGION, Recorder, arn
 from local import Local
 from stack import Stack
-from template import ROOT, resources
+from template import resources
 
-# The template gives keys by reference to Secrets Manager.
-keys_by_reference = pytest.mark.skipif(
-    not (ROOT / "src/config/reference.rs").exists(), reason="the configuration takes no keys by reference yet"
-)
 OF_MOTO = ("dynamodb", "secretsmanager", "ssm", "s3")
 
 

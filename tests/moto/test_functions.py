@@ -8,14 +8,12 @@ import subprocess
 
 import pytest
 
-from account import Account, keys_by_reference
+from account import Account
 from demo import BINARY, BOB, PATIENCE, answer, fetch, link_in, wait_until
 from iam import Call, allowing, arn, granted
 from serve import SCOPES, environment
 from stack import Stack, package
-from template import ROOT
 
-pytestmark = keys_by_reference
 numbers = itertools.count(1)
 # Asked for by AWS itself, with a role of ours, where no test can see it.
 BY_AWS = {"logs:CreateLogStream", "logs:PutLogEvents"}
@@ -133,7 +131,6 @@ def test_a_program_uses_the_api_behind_api_gateway(account, api_key):
     program("start", "orders-1", "--idempotency-key", "one")
 
 
-@pytest.mark.skipif("mail_event" not in (ROOT / "src/lambda/mod.rs").read_text(), reason="the function takes no events of mails yet")
 def test_what_becomes_of_a_mail_is_known(account):
     """SES's event comes over EventBridge, by the rule that the stack makes."""
     nobody = {"name": "Carol", "email": "bounce@simulator.amazonses.com"}

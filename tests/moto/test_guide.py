@@ -4,7 +4,7 @@ the workflow run (account.py), Bob gets the mail and signs behind the stack's ad
 import json
 from pathlib import Path
 
-from account import Account, keys_by_reference
+from account import Account
 from demo import answer, link_in, wait_until
 from guide import Reader, chapters
 from stack import TOOLS, Stack, make_package
@@ -20,7 +20,6 @@ INSTEAD = {
 }
 
 
-@keys_by_reference
 def test_in_your_own_account(aws, client, tmp_path):
     variables = {
         "AWS_ENDPOINT_URL": aws, "AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any",

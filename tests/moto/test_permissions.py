@@ -8,7 +8,6 @@ import time
 
 import pytest
 
-from account import keys_by_reference
 from demo import BOB, answer, fetch, link_in, wait_until
 from iam import Call, Recorder, allowing, arn, asked, granted, matches
 from serve import Serve, create_table
@@ -160,7 +159,6 @@ def forgotten(demo, number: str):
     wait_until("nothing is due", lambda: "due" not in table.get_item(TableName="contained", Key=key)["Item"])
 
 
-@keys_by_reference
 def test_what_is_called_is_allowed(walked, contained):
     documents = contained.documents("ServiceRole", "ServicePolicy", "StartPolicy")
     calls = walked.of("ServiceRole")
@@ -169,7 +167,6 @@ def test_what_is_called_is_allowed(walked, contained):
     assert not refused, refused
 
 
-@keys_by_reference
 def test_what_is_allowed_is_called(walked, contained):
     documents = contained.documents("ServiceRole", "ServicePolicy", "StartPolicy")
     used = {action for call in walked.of("ServiceRole") for action, _ in allowing(documents, call) or []}
