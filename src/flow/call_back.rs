@@ -41,7 +41,8 @@ pub async fn next_attempt(flow: &Flow, approval: Approval) -> Result<Step, Store
     let Some((ended, queued)) = queued(&approval).filter(|(_, queued)| queued.due <= now) else {
         return Ok(Step::Nothing);
     };
-    let late = flow.is_late(queued.due);
+    // A table may have been restored from a copy since it was due, and only a process that began later works on it.
+    let late = flow.is_late(queued.due) || queued.due < flow.started;
     let begun = Ended {
         callback: Callback::Queued(queued.begin(now)),
         ..ended.clone()
@@ -70,8 +71,8 @@ fn queued(approval: &Approval) -> Option<(&Ended, &Queued)> {
     }
 }
 
-/// Makes the attempt that is on record, and records what came of it. `late`: it was overdue by far, so what is on record
-/// may be less than what was done.
+/// Makes the attempt that is on record, and records what came of it. `late`: what is on record may be less than what was
+/// done.
 async fn attempt(
     flow: &Flow,
     approval: Approval,
@@ -165,7 +166,7 @@ async fn reconcile(
         }
         Found::Nothing if late => {
             let reason = "AWS says that the wait is over, and no history can be read that says by what. This callback was \
-                          long overdue: if the table was restored from a copy, it may have \
+                          due before this process began, or long ago: if the table was restored from a copy, it may have \
                           been delivered before. Look at the workflow; a retry finds out once its history can be read.";
             Callback::Parked(begun.park(at, reason.to_owned(), true))
         }
