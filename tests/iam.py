@@ -207,6 +207,9 @@ class Recorder:
                     answer = urllib.request.urlopen(request, timeout=2 * PATIENCE)
                 except urllib.error.HTTPError as error:
                     answer = error
+                except OSError as error:
+                    # Said, and not taken for a caller that went away.
+                    return self.send_error(502, f"{service and service[1]} at {there} doesn't answer: {error}")
                 with answer:
                     text = answer.read()
                     lost = next((call.action for call in calls if call.action in recorder.lose), None)
@@ -230,6 +233,7 @@ class Recorder:
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
+            request_queue_size = 128
 
             def handle_error(self, request, client_address):
                 """A caller that was killed leaves its connection."""

@@ -240,7 +240,8 @@ fn config(
         public_url: pages.to_owned(),
         organisation: settings.organisation,
         time_zone: settings.time_zone,
-        table: "countersign".to_owned(),
+        // Not the usual name: whoever tries `countersign setup` and `serve` here has a table of their own.
+        table: "countersign-local".to_owned(),
         mail_from: settings.mail_from,
         mail_configuration_set: None,
         mail_topics: Vec::new(),

@@ -79,7 +79,7 @@ def test_wrong_requests_are_refused_by_the_field_s_name(demo, change, named):
 def test_mails_and_tables_by_boto3(demo, approval):
     assert demo.client("sesv2").list_email_identities()["EmailIdentities"]
     tables = demo.client("dynamodb").list_tables()["TableNames"]
-    assert tables == ["countersign", "countersign-state-data"]
+    assert tables == ["countersign-local", "countersign-state-data"]
     # What is in the table opens no page and ends no wait.
     dump = json.dumps(demo.client("dynamodb").scan(TableName=tables[0])["Items"], default=repr)
     assert approval.document in dump

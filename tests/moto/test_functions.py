@@ -162,12 +162,12 @@ def test_state_data_is_put_down_and_read(account):
 
 
 def test_a_result_that_is_too_long_goes_to_state_data(account):
-    """The workflow gets a pointer in place of it."""
-    many = [{"name": f"Person {n}", "email": f"person{n}@example.com"} for n in range(100)]
+    """The workflow gets a pointer in place of it. Each comment has 8,000 bytes."""
+    many = [{"name": f"Person {n}", "email": f"person{n}@example.com"} for n in range(36)]
     execution = run(account, by_invoke(account, request_of("Approve case twelve", signers=many, externalId="twelve")))
     listed = {"action": "list", "externalId": "twelve"}
     wait_until("it is pending", lambda: account.invoke(listed, "OperationsFunction")["requests"])
-    complete = {"action": "complete", "externalId": "twelve", "outcome": "approve", "comment": "\u00e9" * 2_000}
+    complete = {"action": "complete", "externalId": "twelve", "outcome": "approve", "comment": "\U0001f58a" * 2_000}
     assert account.invoke(complete, "OperationsFunction")["status"] == "approved"
     output = account.local.ended(execution)["output"]
     assert "approvals-state-data" in output and len(output) < 262_144

@@ -29,6 +29,7 @@ pub(crate) enum Call {
     StepFunctions {
         operation: String,
     },
+    Sts(StsCall),
     /// Something that the stand-ins don't do.
     Unsupported {
         service: String,
@@ -44,6 +45,12 @@ pub(crate) enum LambdaCall {
     GetFunction { function: String },
     GetFunctionConfiguration { function: String },
     ListFunctions,
+}
+
+/// The operations of STS that are answered.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum StsCall {
+    GetCallerIdentity,
 }
 
 /// The operations of SES v2 that are answered.
@@ -105,6 +112,7 @@ impl Call {
             Call::Lambda(LambdaCall::ListFunctions) => ("Lambda", "ListFunctions"),
             Call::S3(call) => ("S3", call.operation.name()),
             Call::Ses(call) => ("SES", call.name()),
+            Call::Sts(StsCall::GetCallerIdentity) => ("STS", "GetCallerIdentity"),
             Call::Unsupported {
                 service, operation, ..
             } => (service, operation),
@@ -117,6 +125,7 @@ impl Call {
             Call::Events { .. } => Protocol::Json11,
             Call::Durable(_) | Call::Lambda(_) | Call::Ses(_) => Protocol::Rest,
             Call::S3(_) => Protocol::RestXml,
+            Call::Sts(_) => Protocol::Query,
             Call::Unsupported { protocol, .. } => *protocol,
         }
     }
@@ -159,11 +168,9 @@ pub(crate) fn read(request: &Request<Bytes>) -> Call {
             Call::Lambda(LambdaCall::ListFunctions)
         }
         (method, ["2025-12-01", rest @ ..]) => Call::Durable(DurableCall::read(method, rest)),
-        (method, ["v2", "email", rest @ ..]) => {
-            ses(method, rest).map_or_else(|| unsupported(request), Call::Ses)
-        }
+        (method, ["v2", "email", rest @ ..]) => ses(method, rest).map_or_else(|| by_form(request), Call::Ses),
         _ if s3::may_be_anonymous(request) => by_bucket(request),
-        _ => unsupported(request),
+        _ => by_form(request),
     }
 }
 
@@ -265,11 +272,15 @@ fn by_target(request: &Request<Bytes>, target: &str) -> Call {
     }
 }
 
-fn unsupported(request: &Request<Bytes>) -> Call {
+/// The older services name the operation by a field. What is left is nothing that the stand-ins do.
+fn by_form(request: &Request<Bytes>) -> Call {
     let service = signed_service(request).unwrap_or("an unknown service").to_owned();
     let form = header(request, "content-type")
         .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
     if form && let Some(action) = form_action(request.body()) {
+        if service == "sts" && action == "GetCallerIdentity" {
+            return Call::Sts(StsCall::GetCallerIdentity);
+        }
         return Call::Unsupported {
             service,
             operation: action,
@@ -384,13 +395,10 @@ mod tests {
             .header("content-type", "application/x-www-form-urlencoded; charset=utf-8");
         let expected = Call::Unsupported {
             service: "sts".to_owned(),
-            operation: "GetCallerIdentity".to_owned(),
+            operation: "AssumeRole".to_owned(),
             protocol: Protocol::Query,
         };
-        assert_eq!(
-            call(request, "Action=GetCallerIdentity&Version=2011-06-15"),
-            expected
-        );
+        assert_eq!(call(request, "Action=AssumeRole&Version=2011-06-15"), expected);
         let signed = signed.replace("sts", "s3");
         let request = Request::get("/bucket?policy").header("authorization", signed);
         let expected = Call::Unsupported {

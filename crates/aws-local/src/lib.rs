@@ -8,7 +8,7 @@
 //!   the mailbox to a person with a browser.
 //!
 //! In the order in which a request meets them: `dispatch` reads which service and operation is meant;
-//! `dynamodb`, `s3`, `ses` (into the `mailbox`), `lambda`, `durable`, `sqs` and `step_functions` answer; `error` writes a
+//! `dynamodb`, `s3`, `ses` (into the `mailbox`), `events`, `lambda`, `durable`, `sqs`, `step_functions` and `sts` answer; `error` writes a
 //! refusal in the form that the service's clients expect. What nobody here answers is refused by name.
 //!
 //! With a data folder, everything outlives the process, also when it is killed: [`AwsLocal::start`] opens what
@@ -57,6 +57,7 @@ mod source;
 mod sqs;
 mod step_functions;
 mod store;
+mod sts;
 mod tasks;
 #[cfg(test)]
 mod testing;
@@ -82,7 +83,7 @@ pub use travel::{Due, Outside, Skip, SkipError, Skipped, TravelClock, Waited};
 
 use console::Drawings;
 use database::Place;
-use dispatch::Call;
+use dispatch::{Call, StsCall};
 use durable::Durable;
 use dynamodb::DynamoDb;
 use error::{AwsError, Protocol};
@@ -399,6 +400,7 @@ impl Inner {
                 self.sqs.call(&operation, host, request.body()).await
             }
             Call::StepFunctions { operation } => self.step_functions.call(&operation, request.body()).await,
+            Call::Sts(StsCall::GetCallerIdentity) => Ok(sts::caller_identity(&request_id)),
             Call::Ses(operation) => self.ses.call(operation, request.body()).await,
             Call::Unsupported {
                 service, operation, ..

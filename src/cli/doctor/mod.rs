@@ -124,8 +124,11 @@ pub async fn examine(
         probe: format!("D#{}", data_encoding::HEXLOWER.encode(&random.bytes::<16>())),
     });
     // Each group by itself, and told in this order.
-    let groups: [(&'static str, Examine); 5] = [
+    let groups: [(&'static str, Examine); 6] = [
         ("table", |it| Box::pin(async move { table::examine(&it).await })),
+        ("keys", |it| {
+            Box::pin(async move { keys::open_requests(&it).await })
+        }),
         ("mail", |it| Box::pin(async move { mail::examine(&it).await })),
         ("task tokens", |it| {
             Box::pin(async move { callbacks::examine(&it).await })

@@ -115,6 +115,9 @@ pub(super) async fn make_identity(wanted: &Wanted, name: &str) -> Result<Vec<Str
     let client = Client::new(&wanted.aws);
     let made = client.create_email_identity().email_identity(name).send().await;
     let made = made.map_err(|error| failed(name, Ses, &error))?;
+    if made.verified_for_sending_status() {
+        return Ok(Vec::new());
+    }
     Ok(verifying(wanted, name, made.dkim_attributes()))
 }
 

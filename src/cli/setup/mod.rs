@@ -146,7 +146,9 @@ impl Setup {
             say("");
             say(&styled(STRONG, "What is left for you"));
             for line in &left {
-                say(&format!("- {line}"));
+                // What is set in belongs to the line before it.
+                let mark = if line.starts_with(' ') { ' ' } else { '-' };
+                say(&format!("{mark} {line}"));
             }
         }
         Ok(())
@@ -212,6 +214,10 @@ impl Step {
             Self::Make(what, how) => Some((what, how)),
         }
     }
+
+    fn makes_a_key(&self) -> bool {
+        matches!(self, Self::Make(_, Making::Key(_)))
+    }
 }
 
 impl Wanted {
@@ -219,6 +225,9 @@ impl Wanted {
     async fn look(&self) -> Result<(Vec<Step>, Vec<String>), Failure> {
         let mut left = Vec::new();
         let mut steps = keys::look(self).await?;
+        if steps.iter().any(Step::makes_a_key) {
+            table::needs_no_other_key(self).await?;
+        }
         steps.extend(table::look(self).await?);
         steps.extend(mail::look(self, &mut left).await?);
         steps.extend(queues::look(self).await?);

@@ -60,6 +60,27 @@ pub(super) async fn look(wanted: &Wanted) -> Result<Vec<Step>, Failure> {
     Ok(steps)
 }
 
+/// Refuses where the table holds something already: it was written with other keys than those that are to be made, which
+/// could neither read its links nor answer its workflows.
+pub(super) async fn needs_no_other_key(wanted: &Wanted) -> Result<(), Failure> {
+    let (table, file) = (&wanted.table, wanted.file.display());
+    let looked = Client::new(&wanted.aws)
+        .scan()
+        .table_name(table)
+        .limit(1)
+        .send()
+        .await;
+    match looked {
+        Ok(found) if found.items().is_empty() => Ok(()),
+        Ok(_) => Err(Failure::failed(format!(
+            "the table {table} holds requests already, and the keys that they were written with aren't here: name them in \
+             {file} (master_key, evidence_key), or have another table made with --name"
+        ))),
+        Err(error) if code_of(&error) == "ResourceNotFoundException" => Ok(()),
+        Err(error) => Err(failed("the table", DynamoDb, &error)),
+    }
+}
+
 pub(super) async fn make(wanted: &Wanted) -> Result<(), Failure> {
     let client = Client::new(&wanted.aws);
     let store = Store::new(client.clone(), wanted.table.clone());

@@ -1,5 +1,7 @@
 //! DynamoDB: the `dynoxide-rs` crate, called directly. Its request types read AWS's JSON and its errors write
-//! it, so all that is left is to say which method an operation is.
+//! it, so all that is left is to say which method an operation is; and, in `backups`, what dynoxide has no word of.
+
+mod backups;
 
 use std::sync::Arc;
 
@@ -8,6 +10,8 @@ use dynoxide::{Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
+
+use backups::Backups;
 
 use crate::StartError;
 use crate::database::Place;
@@ -32,6 +36,7 @@ const ONLY_READ: [&str; 11] = [
 ];
 
 pub(crate) struct DynamoDb {
+    backups: Backups,
     database: Database,
     place: Place,
     /// Where it is in a file.
@@ -57,6 +62,7 @@ impl DynamoDb {
             database.disable_bulk_loading().map_err(refused)?;
         }
         Ok(DynamoDb {
+            backups: Backups::at(place.clone()),
             database,
             place,
             flush,
@@ -66,6 +72,11 @@ impl DynamoDb {
 
     pub(crate) async fn call(&self, operation: String, body: Bytes) -> Result<Answer, AwsError> {
         let database = self.database.clone();
+        match operation.as_str() {
+            "DescribeContinuousBackups" => return self.backups.describe(&database, &body).await,
+            "UpdateContinuousBackups" => return self.backups.update(&database, &body).await,
+            _ => {}
+        }
         let Some(flush) = self.flush.clone() else {
             return run(&database, &operation, &body);
         };
@@ -93,6 +104,7 @@ impl DynamoDb {
     /// Waits for the write under way.
     pub(crate) async fn settle(&self) {
         drop(self.turn.lock().await);
+        self.backups.settle().await;
     }
 }
 
@@ -262,6 +274,55 @@ mod tests {
             (status, &refusal["__type"]),
             (501, &json!("UnsupportedOperation"))
         );
+    }
+
+    #[tokio::test]
+    async fn recovery_of_a_table_is_kept_until_it_is_another() {
+        let folder = crate::testing::folder("backups");
+        let options = Options {
+            data: Some(folder.path().to_owned()),
+            ..options()
+        };
+        let status = async |aws: &AwsLocal, table: &str| {
+            let (status, answer) = call(aws, "DescribeContinuousBackups", json!({"TableName": table})).await;
+            let description = &answer["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"];
+            (
+                status,
+                description["PointInTimeRecoveryStatus"].clone(),
+                answer["__type"].clone(),
+            )
+        };
+        let off = (200, json!("DISABLED"), Value::Null);
+        let on = (200, json!("ENABLED"), Value::Null);
+        let update = |days: u8| {
+            let asked = json!({"PointInTimeRecoveryEnabled": true, "RecoveryPeriodInDays": days});
+            json!({"TableName": "approvals", "PointInTimeRecoverySpecification": asked})
+        };
+        let aws = AwsLocal::start(options.clone()).await.expect("it starts");
+        assert_eq!(
+            status(&aws, "approvals").await,
+            (400, Value::Null, json!("TableNotFoundException"))
+        );
+        assert_eq!(call(&aws, "CreateTable", table()).await.0, 200);
+        assert_eq!(status(&aws, "approvals").await, off);
+        let (refused, refusal) = call(&aws, "UpdateContinuousBackups", update(36)).await;
+        assert_eq!(
+            (refused, &refusal["__type"]),
+            (400, &json!("ValidationException"))
+        );
+        assert_eq!(call(&aws, "UpdateContinuousBackups", update(7)).await.0, 200);
+        drop(aws);
+        let aws = AwsLocal::start(options).await.expect("it starts again");
+        let arn = "arn:aws:dynamodb:us-east-1:123456789012:table/approvals";
+        assert_eq!(status(&aws, arn).await, on);
+        assert_eq!(
+            call(&aws, "DeleteTable", json!({"TableName": "approvals"}))
+                .await
+                .0,
+            200
+        );
+        assert_eq!(call(&aws, "CreateTable", table()).await.0, 200);
+        assert_eq!(status(&aws, "approvals").await, off);
     }
 
     #[tokio::test]
