@@ -14,8 +14,10 @@ pub enum Proof {
     GaveToken,
     /// Its history is read, and the token isn't in it.
     DidNot,
-    /// Step Functions doesn't know the token as one that is waited for.
+    /// Nobody waits with that token any more.
     NobodyWaits,
+    /// Step Functions refuses to say: its error code and message.
+    Refused(String),
 }
 
 impl StepFunctions {
@@ -27,7 +29,8 @@ impl StepFunctions {
         match self.heartbeat(token).await {
             Ok(()) => {}
             Err(SendError::Again { code, .. }) => return Err(ExecutionError::Again { code }),
-            Err(SendError::Park { .. } | SendError::Closed) => return Ok(Proof::NobodyWaits),
+            Err(SendError::Closed) => return Ok(Proof::NobodyWaits),
+            Err(SendError::Park { reason }) => return Ok(Proof::Refused(reason)),
         }
         let mut pages = self
             .client
