@@ -1,6 +1,7 @@
 //! Requests that come in a queue: each is taken in once or refused where its workflow hears of it; what can't be taken
 //! in is put away with the reason; and nothing is lost, whatever happens on the way.
 
+use super::events::wrapped;
 use super::harness::{Fault, Harness, ask_bob};
 use super::ways::{machine_over, reason};
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -13,36 +14,6 @@ fn request(token: &str) -> Value {
     let mut request = ask_bob();
     request["taskToken"] = json!(token);
     request
-}
-
-fn by_sns(inner: &str) -> String {
-    json!({
-        "Type": "Notification",
-        "MessageId": "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324",
-        "TopicArn": "arn:aws:sns:us-east-1:123456789012:approvals",
-        "Message": inner,
-        "Timestamp": "2026-11-21T09:00:00.000Z",
-        "SignatureVersion": "1",
-        "Signature": "EXAMPLE",
-        "SigningCertURL": "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-example.pem",
-        "UnsubscribeURL": "https://sns.us-east-1.amazonaws.com/?Action=Unsubscribe"
-    })
-    .to_string()
-}
-
-fn by_event_bridge(inner: &Value) -> String {
-    json!({
-        "version": "0",
-        "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
-        "detail-type": "Approval wanted",
-        "source": "my.workflow",
-        "account": "123456789012",
-        "time": "2026-11-21T09:00:00Z",
-        "region": "us-east-1",
-        "resources": ["arn:aws:states:us-east-1:123456789012:stateMachine:release"],
-        "detail": inner
-    })
-    .to_string()
 }
 
 #[tokio::test(start_paused = true)]
@@ -97,17 +68,15 @@ async fn whatever_wraps_it_the_same_request_is_one_approval() {
     let harness = Harness::start().await;
     let queue = harness.queue("approvals").await;
     let asked = request("token");
-    let (plain, event) = (asked.to_string(), by_event_bridge(&asked));
-    let notification: Value = serde_json::from_str(&by_sns(&plain)).unwrap();
+    let event = wrapped("eventbridge", &asked);
     for body in [
-        plain.clone(),
-        by_sns(&plain),
-        event.clone(),
-        by_sns(&event),
-        by_event_bridge(&notification),
-        plain,
+        asked.clone(),
+        wrapped("sns-notification", &asked),
+        wrapped("sns-notification", &event),
+        event,
+        asked,
     ] {
-        harness.send_to(&queue.url, &body).await;
+        harness.send_to(&queue.url, &body.to_string()).await;
     }
     let polling = harness.poll_queue(&queue);
     harness.settle().await;

@@ -36,6 +36,9 @@ impl DurableCall {
     /// Reads the parts of a path after the API's date.
     pub(crate) fn read(method: &Method, path: &[&str]) -> DurableCall {
         let owned = |text: &str| text.to_owned();
+        let other = |name: &str| DurableCall::Other {
+            operation: owned(name),
+        };
         match (method.as_str(), path) {
             (
                 "POST",
@@ -55,8 +58,15 @@ impl DurableCall {
             ("GET", ["durable-executions", arn]) => DurableCall::Get { arn: owned(arn) },
             ("GET", ["durable-executions", arn, "history"]) => DurableCall::History { arn: owned(arn) },
             ("POST", ["durable-executions", arn, "stop"]) => DurableCall::Stop { arn: owned(arn) },
+            ("POST", ["durable-executions", _, "checkpoint"]) => other("CheckpointDurableExecution"),
+            ("GET", ["durable-executions", _, "state"]) => other("GetDurableExecutionState"),
+            ("POST", ["durable-executions", _, "pause"]) => other("PauseDurableExecution"),
+            ("POST", ["durable-executions", _, "resume"]) => other("ResumeDurableExecution"),
+            ("GET", ["functions", _, "durable-executions"]) => other("ListDurableExecutionsByFunction"),
+            ("DELETE", ["durable-executions", _]) => other("DeleteDurableExecution"),
+            // No more of the path: it may have a callback's id.
             (method, path) => DurableCall::Other {
-                operation: format!("{method} /2025-12-01/{}", path.join("/")),
+                operation: format!("{method} /2025-12-01/{}", path.first().unwrap_or(&"")),
             },
         }
     }

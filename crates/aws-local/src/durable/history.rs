@@ -18,16 +18,22 @@ const CALLBACK: &str = "callback-1";
 /// How long an execution may take, in seconds, where nobody said: a day.
 const EXECUTION_TIMEOUT: u32 = 86_400;
 
+/// What `query` has by this name.
+fn asked(query: Option<&str>, name: &str) -> Option<String> {
+    query.unwrap_or_default().split('&').find_map(|part| {
+        let (has, value) = part.split_once('=')?;
+        (has == name).then(|| percent_decoded(value))
+    })
+}
+
+/// Whether inputs, results and errors are asked for: unless `IncludeExecutionData` says that they aren't.
+pub(super) fn wants_data(query: Option<&str>) -> bool {
+    asked(query, "IncludeExecutionData").as_deref() != Some("false")
+}
+
 /// The page that `query` asks for (`MaxItems`, `Marker`, `ReverseOrder`, `IncludeExecutionData`).
 pub(super) fn page(record: &Record, now: Timestamp, query: Option<&str>) -> Result<Value, AwsError> {
-    let asked = |name: &str| {
-        let query = query.unwrap_or_default();
-        query.split('&').find_map(|part| {
-            let (has, value) = part.split_once('=')?;
-            (has == name).then(|| percent_decoded(value))
-        })
-    };
-    let number = |name: &str| match asked(name) {
+    let number = |name: &str| match asked(query, name) {
         None => Ok(0),
         Some(text) => text
             .parse::<usize>()
@@ -38,9 +44,8 @@ pub(super) fn page(record: &Record, now: Timestamp, query: Option<&str>) -> Resu
         return Err(invalid(&format!("MaxItems must be at most {LARGEST_PAGE}.")));
     }
     let most = if most == 0 { PAGE } else { most };
-    let with_data = asked("IncludeExecutionData").as_deref() != Some("false");
-    let mut events = events(record, now, with_data);
-    if asked("ReverseOrder").as_deref() == Some("true") {
+    let mut events = events(record, now, wants_data(query));
+    if asked(query, "ReverseOrder").as_deref() == Some("true") {
         events.reverse();
     }
     let more = events.len() > from.saturating_add(most);

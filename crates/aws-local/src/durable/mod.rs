@@ -73,7 +73,8 @@ pub enum CallbackState {
 
 impl AwsLocal {
     /// Begins a durable execution of `function` that waits for a callback, at most `timeout` long, and for as long as
-    /// somebody beats for it within `heartbeat_timeout`. Nobody runs code for it: it ends as its callback does.
+    /// somebody beats for it within `heartbeat_timeout`: whole seconds, as AWS counts, and no limit where there are none.
+    /// Nobody runs code for it: it ends as its callback does.
     pub async fn wait_for_callback(
         &self,
         function: &str,
@@ -176,7 +177,11 @@ impl Durable {
                 self.answer(id, how).await?;
                 Ok(Answer::Whole(Response::new(Bytes::new())))
             }
-            DurableCall::Get { arn } => Ok(self.execution(&arn).await?.described(self.source.now()).into()),
+            DurableCall::Get { arn } => {
+                let with_data = history::wants_data(request.uri().query());
+                let record = self.execution(&arn).await?;
+                Ok(record.described(self.source.now(), with_data).into())
+            }
             DurableCall::History { arn } => {
                 let record = self.execution(&arn).await?;
                 history::page(&record, self.source.now(), request.uri().query()).map(Answer::from)

@@ -94,8 +94,8 @@ impl Record {
         }
     }
 
-    /// GetDurableExecution's answer.
-    pub(super) fn described(&self, now: Timestamp) -> Value {
+    /// GetDurableExecution's answer, with the result or the error, or without.
+    pub(super) fn described(&self, now: Timestamp, with_data: bool) -> Value {
         let mut answer = json!({
             "DurableExecutionArn": self.arn,
             "DurableExecutionName": self.name,
@@ -103,29 +103,22 @@ impl Record {
             "StartTimestamp": epoch_seconds(self.began),
             "Status": "RUNNING",
             "Version": "$LATEST",
+            "ExecutionDataIncluded": with_data,
         });
         let Some(end) = self.end_at(now) else {
             return answer;
         };
         answer["EndTimestamp"] = epoch_seconds(end.at);
-        match end.how {
-            How::Succeeded(result) => {
-                answer["Status"] = "SUCCEEDED".into();
-                answer["Result"] = String::from_utf8_lossy(&result).into();
-            }
-            How::Failed(error) => {
-                answer["Status"] = "FAILED".into();
-                answer["Error"] = error;
-            }
+        let (status, field, data) = match end.how {
+            How::Succeeded(result) => ("SUCCEEDED", "Result", String::from_utf8_lossy(&result).into()),
+            How::Failed(error) => ("FAILED", "Error", error),
             // A function that lets the SDK's error through.
-            How::TimedOut(by_heartbeat) => {
-                answer["Status"] = "FAILED".into();
-                answer["Error"] = timed_out(by_heartbeat);
-            }
-            How::Stopped(error) => {
-                answer["Status"] = "STOPPED".into();
-                answer["Error"] = error;
-            }
+            How::TimedOut(by_heartbeat) => ("FAILED", "Error", timed_out(by_heartbeat)),
+            How::Stopped(error) => ("STOPPED", "Error", error),
+        };
+        answer["Status"] = status.into();
+        if with_data {
+            answer[field] = data;
         }
         answer
     }

@@ -117,13 +117,11 @@ async fn a_history_says_who_ended_it_page_by_page() {
     assert_eq!(ended["Id"], started["Id"]);
     assert_eq!(ended["CallbackSucceededDetails"]["Result"]["Payload"], "\"yes\"");
     assert_eq!(rest.get("NextMarker"), None);
-    let bare = get(
-        &aws,
-        &callback.execution_arn,
-        "/history?IncludeExecutionData=false",
-    )
-    .await;
-    assert!(!bare.to_string().contains("yes"), "{bare}");
+    for what in ["/history", ""] {
+        let bare = format!("{what}?IncludeExecutionData=false");
+        let bare = get(&aws, &callback.execution_arn, &bare).await;
+        assert!(!bare.to_string().contains("yes"), "{bare}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -146,6 +144,40 @@ async fn what_is_no_callback_is_refused() {
         "SerializationException"
     );
     assert_eq!(aws.callback(&callback.id).await, Some(CallbackState::Waiting));
+}
+
+#[tokio::test]
+async fn what_only_a_runner_does_is_refused_by_name_and_without_an_id() {
+    let aws = aws().await;
+    let callback = wait(&aws, None, None).await;
+    let id = crate::dispatch::percent_encoded(&callback.id, b"");
+    for (method, path, name) in [
+        (
+            "POST",
+            "durable-executions/arn%3Aa/checkpoint",
+            "CheckpointDurableExecution",
+        ),
+        ("DELETE", "durable-executions/arn%3Aa", "DeleteDurableExecution"),
+        (
+            "GET",
+            "functions/f/durable-executions?Statuses=RUNNING",
+            "ListDurableExecutionsByFunction",
+        ),
+        (
+            "PUT",
+            &format!("durable-execution-callbacks/{id}/succeed"),
+            "PUT /2025-12-01/durable-execution-callbacks",
+        ),
+    ] {
+        let request = http::Request::builder()
+            .method(method)
+            .uri(format!("/2025-12-01/{path}"));
+        let answer = aws.handle(request.body(Bytes::new()).expect("a request")).await;
+        assert_eq!(answer.status(), 501, "{path}");
+        let said: Value = serde_json::from_slice(answer.body()).expect("JSON");
+        let expected = format!("{name} of Lambda isn't part of the embedded AWS");
+        assert_eq!(said["message"], expected);
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
-//! EventBridge's default bus: the events that were put, in order, for whoever wants to see what was sent; and
-//! [`rules`], which hand those that fit their [`pattern`] to queues and functions.
+//! EventBridge: the events that were put, in order, for whoever wants to see what was sent; and [`rules`] of the default
+//! bus, which hand those that fit their [`pattern`] to queues and functions. There is no other bus: what is put to one is
+//! kept, and goes nowhere.
 
 mod pattern;
 mod rules;
@@ -8,6 +9,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::error::{Answer, AwsError, json_object};
@@ -31,6 +33,8 @@ const KEPT: i64 = 10_000;
 /// The most entries of a request, and the most bytes of an entry.
 const ENTRIES: usize = 10;
 const ENTRY: usize = 1_048_576;
+/// How the sources of AWS's own events begin; nobody else may put them.
+const OWN: &str = "aws.";
 
 pub(crate) struct Events {
     source: Source,
@@ -86,7 +90,7 @@ impl Events {
             match check(entry) {
                 Ok(()) => {
                     let id = self.source.uuid();
-                    events.push(self.event(entry, &id));
+                    events.push((self.event(entry, &id), is_default(entry)));
                     told.push(json!({"EventId": id}));
                 }
                 Err((code, message)) => {
@@ -99,16 +103,24 @@ impl Events {
         Ok(json!({"Entries": told, "FailedEntryCount": failed}))
     }
 
-    /// An event of one of the services here, such as `aws.ses`.
-    pub(crate) async fn put_own(&self, source: &str, kind: &str, detail: &Value) -> Result<(), AwsError> {
-        let entry = json!({"Source": source, "DetailType": kind, "Detail": detail.to_string()});
+    /// An event of one of the services here, such as `aws.ses`, about what has the ARN `resource`.
+    pub(crate) async fn put_own(
+        &self,
+        source: &str,
+        kind: &str,
+        resource: &str,
+        detail: &Value,
+    ) -> Result<(), AwsError> {
+        let entry = json!({
+            "Source": source, "DetailType": kind, "Resources": [resource], "Detail": detail.to_string(),
+        });
         let event = self.event(&entry, &self.source.uuid());
-        self.keep(&[event]).await
+        self.keep(&[(event, true)]).await
     }
 
-    /// Keeps events, and hands them to whom they are for.
-    async fn keep(&self, events: &[Value]) -> Result<(), AwsError> {
-        let texts: Vec<String> = events.iter().map(Value::to_string).collect();
+    /// Keeps events, and hands those of the default bus (`true`) to whom they are for.
+    async fn keep(&self, events: &[(Value, bool)]) -> Result<(), AwsError> {
+        let texts: Vec<String> = events.iter().map(|(event, _)| event.to_string()).collect();
         self.store
             .write(move |transaction| {
                 for event in &texts {
@@ -121,7 +133,7 @@ impl Events {
                     .execute([KEPT])
             })
             .await?;
-        for event in events {
+        for (event, _) in events.iter().filter(|(_, on_default)| *on_default) {
             self.deliver(event).await?;
         }
         Ok(())
@@ -131,13 +143,14 @@ impl Events {
     fn event(&self, entry: &Value, id: &str) -> Value {
         let text = |name: &str| entry[name].as_str().unwrap_or_default();
         let detail = serde_json::from_str(text("Detail")).unwrap_or_else(|_| json!({}));
+        let time = given_time(&entry["Time"]).unwrap_or_else(|| self.source.now());
         json!({
             "version": "0",
             "id": id,
             "detail-type": text("DetailType"),
             "source": text("Source"),
             "account": ACCOUNT,
-            "time": self.source.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             "region": REGION,
             "resources": entry.get("Resources").cloned().unwrap_or_else(|| json!([])),
             "detail": detail,
@@ -163,6 +176,22 @@ impl Events {
     }
 }
 
+/// Whether something is for the default bus, by its `EventBusName`: a name or an ARN.
+fn is_default(asked: &Value) -> bool {
+    let bus = asked["EventBusName"].as_str().unwrap_or("default");
+    bus == "default" || bus.ends_with(":event-bus/default")
+}
+
+/// An entry's `Time`: seconds since 1970, or as text.
+fn given_time(time: &Value) -> Option<Timestamp> {
+    match time {
+        Value::String(text) => text.parse().ok(),
+        time => SignedDuration::try_from_secs_f64(time.as_f64()?)
+            .ok()
+            .and_then(|since| Timestamp::from_duration(since).ok()),
+    }
+}
+
 fn check(entry: &Value) -> Result<(), (&'static str, String)> {
     let missing = |name: &str| {
         Err((
@@ -174,6 +203,15 @@ fn check(entry: &Value) -> Result<(), (&'static str, String)> {
         if entry[name].as_str().is_none_or(str::is_empty) {
             return missing(name);
         }
+    }
+    if entry["Source"]
+        .as_str()
+        .is_some_and(|source| source.starts_with(OWN))
+    {
+        return Err((
+            "NotAuthorizedForSourceException",
+            "Not authorized for the source.".to_owned(),
+        ));
     }
     let detail = entry["Detail"].as_str().unwrap_or_default();
     if !matches!(serde_json::from_str(detail), Ok(Value::Object(_))) {

@@ -1,9 +1,14 @@
 //! Rules on the default bus, and their targets: SQS queues and Lambda functions, which get each event that fits as it is.
+//!
+//! Not as AWS: an event is handed over once, whatever a target's RetryPolicy and DeadLetterConfig say.
+
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Events, pattern};
+use super::{Events, is_default, pattern};
 use crate::error::AwsError;
+use crate::sqs;
 use crate::{ACCOUNT, REGION};
 
 pub(super) const SCHEMA: &str = "
@@ -16,13 +21,26 @@ pub(super) const SCHEMA: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// The most targets of a rule.
+/// The most targets of a rule, and the most of a request.
 const TARGETS: usize = 5;
+const TARGETS_AT_ONCE: usize = 100;
+/// The longest event pattern, in characters.
+const PATTERN: usize = 4096;
+/// The largest page of a list.
+const PAGE: usize = 100;
+/// The states of a rule. In all but the last it hands events over.
+const STATES: [&str; 3] = [ENABLED, "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS", DISABLED];
+const ENABLED: &str = "ENABLED";
+const DISABLED: &str = "DISABLED";
+/// What a rule is described with only where it was given.
+const KEPT_FIELDS: [&str; 2] = ["Description", "RoleArn"];
+/// What would change the event that a target gets.
+const INPUTS: [&str; 3] = ["Input", "InputPath", "InputTransformer"];
 
 impl Events {
     pub(super) async fn rule_call(&self, operation: &str, request: Value) -> Result<Value, AwsError> {
-        let bus = request["EventBusName"].as_str().unwrap_or("default");
-        if bus != "default" && !bus.ends_with(":event-bus/default") {
+        if !is_default(&request) {
+            let bus = request["EventBusName"].as_str().unwrap_or_default();
             return Err(not_found(format!("Event bus {bus} does not exist.")));
         }
         match operation {
@@ -32,7 +50,7 @@ impl Events {
             "ListRules" => self.list_rules(&request).await,
             "PutTargets" => self.put_targets(&request).await,
             "RemoveTargets" => self.remove_targets(&request).await,
-            _ => self.list_targets(name(&request, "Rule")?).await,
+            _ => self.list_targets(&request).await,
         }
     }
 
@@ -41,18 +59,37 @@ impl Events {
         if request["ScheduleExpression"].is_string() {
             return Err(AwsError::not_embedded("EventBridge", "PutRule with a schedule"));
         }
-        let text = request["EventPattern"].as_str().unwrap_or_default();
-        let pattern: Value = serde_json::from_str(text)
-            .map_err(|error| invalid_pattern(format!("Event pattern is not valid. Reason: {error}")))?;
-        pattern::check(&pattern).map_err(invalid_pattern)?;
-        let rule = json!({
+        let Some(text) = request["EventPattern"].as_str() else {
+            return Err(invalid(
+                "Parameter(s) EventPattern or ScheduleExpression must be specified.",
+            ));
+        };
+        if text.chars().count() > PATTERN {
+            return Err(invalid(format!(
+                "1 validation error detected: Value at 'eventPattern' failed to satisfy constraint: Member must have length less than or equal to {PATTERN}"
+            )));
+        }
+        let state = request["State"].as_str().unwrap_or(ENABLED);
+        if !STATES.contains(&state) {
+            return Err(invalid(format!(
+                "1 validation error detected: Value at 'state' failed to satisfy constraint: Member must satisfy enum value set: [{}]",
+                STATES.join(", ")
+            )));
+        }
+        let pattern = serde_json::from_str(text).map_err(|error| pattern::invalid(&error.to_string()))?;
+        pattern::check(&pattern)?;
+        let mut rule = json!({
             "Name": name,
             "Arn": rule_arn(&name),
             "EventPattern": text,
-            "State": request["State"].as_str().unwrap_or("ENABLED"),
-            "Description": request["Description"],
+            "State": state,
             "EventBusName": "default",
         });
+        for field in KEPT_FIELDS {
+            if let Some(value) = request[field].as_str() {
+                rule[field] = value.into();
+            }
+        }
         let (arn, rule) = (rule["Arn"].clone(), rule.to_string());
         self.store
             .write(move |transaction| {
@@ -73,10 +110,7 @@ impl Events {
 
     async fn delete_rule(&self, name: String) -> Result<Value, AwsError> {
         if !self.targets(name.clone()).await?.is_empty() {
-            return Err(AwsError::new(
-                "ValidationException",
-                "Rule can't be deleted since it has targets.",
-            ));
+            return Err(invalid("Rule can't be deleted since it has targets."));
         }
         self.store
             .write(move |transaction| transaction.execute("DELETE FROM rules WHERE name = ?1", [name]))
@@ -88,7 +122,7 @@ impl Events {
         let prefix = request["NamePrefix"].as_str().unwrap_or_default();
         let mut rules = self.rules().await?;
         rules.retain(|rule| rule["Name"].as_str().is_some_and(|name| name.starts_with(prefix)));
-        Ok(json!({"Rules": rules}))
+        page(request, "Rules", "Name", rules)
     }
 
     async fn put_targets(&self, request: &Value) -> Result<Value, AwsError> {
@@ -98,28 +132,30 @@ impl Events {
             .as_array()
             .map(Vec::as_slice)
             .unwrap_or_default();
-        if targets.is_empty() || targets.len() > TARGETS {
-            return Err(AwsError::new(
-                "ValidationException",
-                format!("A rule takes 1 to {TARGETS} targets at a time."),
-            ));
+        if !(1..=TARGETS_AT_ONCE).contains(&targets.len()) {
+            return Err(invalid(format!(
+                "1 validation error detected: Value at 'targets' failed to satisfy constraint: Member must have length between 1 and {TARGETS_AT_ONCE}"
+            )));
         }
-        let (mut kept, mut refused) = (Vec::new(), Vec::new());
+        let (mut kept, mut refused) = (BTreeMap::new(), Vec::new());
         for target in targets {
-            let (id, arn) = (target["Id"].as_str(), target["Arn"].as_str());
-            let others = ["Input", "InputPath", "InputTransformer"];
-            let why = match (id, arn.map(Service::of)) {
-                (Some(_), Some(Some(_))) if others.iter().all(|name| target[*name].is_null()) => None,
-                (Some(_), Some(Some(_))) => Some("only whole events are embedded, without Input".to_owned()),
-                (Some(_), Some(None)) => Some("only SQS queues and Lambda functions are embedded".to_owned()),
-                _ => Some("a target has an Id and an Arn".to_owned()),
-            };
-            match why {
-                None => kept.push((id.unwrap_or_default().to_owned(), target.to_string())),
+            let id = name(target, "Id")?;
+            match refusal(target) {
+                None => drop(kept.insert(id, target.to_string())),
                 Some(why) => refused.push(json!({
                     "TargetId": id, "ErrorCode": "ValidationException", "ErrorMessage": why,
                 })),
             }
+        }
+        let before = self.targets(rule.clone()).await?;
+        let others = before
+            .iter()
+            .filter(|target| target["Id"].as_str().is_none_or(|id| !kept.contains_key(id)));
+        if others.count() + kept.len() > TARGETS {
+            return Err(AwsError::new(
+                "LimitExceededException",
+                "The requested resource exceeds the maximum number allowed.",
+            ));
         }
         self.store
             .write(move |transaction| {
@@ -137,7 +173,13 @@ impl Events {
 
     async fn remove_targets(&self, request: &Value) -> Result<Value, AwsError> {
         let rule = name(request, "Rule")?;
+        self.rule(rule.clone()).await?;
         let ids: Vec<String> = serde_json::from_value(request["Ids"].clone()).unwrap_or_default();
+        if ids.is_empty() {
+            return Err(invalid(
+                "1 validation error detected: Value at 'ids' failed to satisfy constraint: Member must not be null or empty",
+            ));
+        }
         self.store
             .write(move |transaction| {
                 for id in ids {
@@ -149,9 +191,10 @@ impl Events {
         Ok(json!({"FailedEntryCount": 0, "FailedEntries": []}))
     }
 
-    async fn list_targets(&self, rule: String) -> Result<Value, AwsError> {
+    async fn list_targets(&self, request: &Value) -> Result<Value, AwsError> {
+        let rule = name(request, "Rule")?;
         self.rule(rule.clone()).await?;
-        Ok(json!({"Targets": self.targets(rule).await?}))
+        page(request, "Targets", "Id", self.targets(rule).await?)
     }
 
     async fn rules(&self) -> Result<Vec<Value>, AwsError> {
@@ -185,16 +228,15 @@ impl Events {
         for rule in self.rules().await? {
             let text = rule["EventPattern"].as_str().unwrap_or_default();
             let pattern: Value = serde_json::from_str(text).unwrap_or_default();
-            if rule["State"] != "ENABLED" || !pattern::fits(&pattern, event) {
+            if rule["State"] == DISABLED || !pattern::fits(&pattern, event) {
                 continue;
             }
             let name = rule["Name"].as_str().unwrap_or_default().to_owned();
             for target in self.targets(name.clone()).await? {
-                let arn = target["Arn"].as_str().unwrap_or_default();
-                if let Err(error) = self.hand_over(arn, event).await {
+                if let Err(error) = self.hand_over(&target, event).await {
                     tracing::warn!(
                         events.rule = name,
-                        events.target = arn,
+                        events.target = target["Arn"].as_str(),
                         aws.error.code = error.code(),
                         "an event could not be handed to a target"
                     );
@@ -204,15 +246,19 @@ impl Events {
         Ok(())
     }
 
-    async fn hand_over(&self, arn: &str, event: &Value) -> Result<(), AwsError> {
+    async fn hand_over(&self, target: &Value, event: &Value) -> Result<(), AwsError> {
+        let arn = target["Arn"].as_str().unwrap_or_default();
         match Service::of(arn) {
             Some(Service::Sqs) => {
                 let queue = arn.rsplit(':').next().unwrap_or_default();
-                let body = json!({"QueueUrl": queue, "MessageBody": event.to_string()}).to_string();
-                self.sqs
-                    .call("SendMessage", None, body.as_bytes())
-                    .await
-                    .map(drop)
+                let body = json!({
+                    "QueueUrl": queue,
+                    "MessageBody": event.to_string(),
+                    "MessageGroupId": target["SqsParameters"]["MessageGroupId"],
+                })
+                .to_string();
+                let sent = self.sqs.call("SendMessage", None, body.as_bytes());
+                sent.await.map(drop)
             }
             Some(Service::Lambda) => self.lambda.invoke_event(arn, event),
             None => Ok(()),
@@ -236,6 +282,44 @@ impl Service {
     }
 }
 
+/// Why a target can't be had, if it can't.
+fn refusal(target: &Value) -> Option<&'static str> {
+    let Some(arn) = target["Arn"].as_str() else {
+        return Some("Parameter Arn must be specified");
+    };
+    if Service::of(arn).is_none() {
+        return Some("only SQS queues and Lambda functions are embedded");
+    }
+    if sqs::is_fifo(arn) && target["SqsParameters"]["MessageGroupId"].is_null() {
+        return Some("Parameter(s) SqsParameters must be specified");
+    }
+    let whole = INPUTS.iter().all(|name| target[*name].is_null());
+    (!whole).then_some("only whole events are embedded, without Input, InputPath and InputTransformer")
+}
+
+/// The page of `all` that `request` asks for by `Limit` and `NextToken`. They are in the order of `key`.
+fn page(request: &Value, list: &str, key: &str, mut all: Vec<Value>) -> Result<Value, AwsError> {
+    let limit = match &request["Limit"] {
+        Value::Null => Some(PAGE),
+        limit => limit.as_u64().and_then(|limit| usize::try_from(limit).ok()),
+    };
+    let Some(limit) = limit.filter(|limit| (1..=PAGE).contains(limit)) else {
+        return Err(invalid(format!(
+            "1 validation error detected: Value at 'limit' failed to satisfy constraint: Member must be between 1 and {PAGE}"
+        )));
+    };
+    let after = request["NextToken"].as_str().unwrap_or_default();
+    all.retain(|one| one[key].as_str().is_some_and(|key| key > after));
+    let more = all.len() > limit;
+    all.truncate(limit);
+    let last = all.last().map(|last| last[key].clone());
+    let mut answer = json!({(list): all});
+    if let Some(last) = last.filter(|_| more) {
+        answer["NextToken"] = last;
+    }
+    Ok(answer)
+}
+
 fn name(request: &Value, field: &str) -> Result<String, AwsError> {
     let name = request[field].as_str().unwrap_or_default();
     let fits = (1..=64).contains(&name.len())
@@ -245,13 +329,10 @@ fn name(request: &Value, field: &str) -> Result<String, AwsError> {
     if fits {
         Ok(name.to_owned())
     } else {
-        Err(AwsError::new(
-            "ValidationException",
-            format!(
-                "1 validation error detected: Value at '{}' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\.\\-_A-Za-z0-9]+",
-                field.to_lowercase()
-            ),
-        ))
+        Err(invalid(format!(
+            "1 validation error detected: Value at '{}' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\.\\-_A-Za-z0-9]+",
+            field.to_lowercase()
+        )))
     }
 }
 
@@ -259,8 +340,8 @@ fn rule_arn(name: &str) -> String {
     format!("arn:aws:events:{REGION}:{ACCOUNT}:rule/{name}")
 }
 
-fn invalid_pattern(message: String) -> AwsError {
-    AwsError::new("InvalidEventPatternException", message)
+fn invalid(message: impl Into<String>) -> AwsError {
+    AwsError::new("ValidationException", message)
 }
 
 fn not_found(message: String) -> AwsError {

@@ -193,28 +193,22 @@ impl Mailbox {
 
     /// What is kept of a configuration set.
     pub(crate) async fn configuration_set(&self, name: String) -> Result<Option<Value>, AwsError> {
-        self.run(move |database| {
-            let found = database
-                .query_row(
-                    "SELECT configuration_set FROM configuration_sets WHERE name = ?1",
-                    [name],
-                    |row| row.get::<_, String>(0),
-                )
-                .optional()?;
-            found
-                .map(|json| serde_json::from_str(&json).map_err(into_sql))
-                .transpose()
-        })
-        .await
+        self.run(move |database| kept_configuration_set(database, &name))
+            .await
     }
 
-    /// Keeps a configuration set, or forgets it.
-    pub(crate) async fn keep_configuration_set(
+    /// Has `change` say what is kept of a configuration set from now on, if anything, by what is kept so far. Nobody
+    /// else changes it meanwhile. A refusal of `change`'s leaves it as it was.
+    pub(crate) async fn change_configuration_set(
         &self,
         name: String,
-        set: Option<Value>,
+        change: impl FnOnce(Option<Value>) -> Result<Option<Value>, AwsError> + Send + 'static,
     ) -> Result<(), AwsError> {
-        self.run(move |database| {
+        let changed = self.run(move |database| {
+            let set = match change(kept_configuration_set(database, &name)?) {
+                Ok(set) => set,
+                Err(refusal) => return Ok(Err(refusal)),
+            };
             match set {
                 Some(set) => database.execute(
                     "INSERT OR REPLACE INTO configuration_sets (name, configuration_set) VALUES (?1, ?2)",
@@ -222,9 +216,9 @@ impl Mailbox {
                 ),
                 None => database.execute("DELETE FROM configuration_sets WHERE name = ?1", [name]),
             }
-            .map(drop)
-        })
-        .await
+            .map(|_| Ok(()))
+        });
+        changed.await?
     }
 
     /// The names of the configuration sets.
@@ -262,6 +256,19 @@ fn select(database: &Connection, address: Option<&str>) -> rusqlite::Result<Vec<
     let rows = statement.query_map([address.map(str::to_lowercase)], |row| row.get::<_, String>(0))?;
     rows.map(|json| serde_json::from_str(&json?).map_err(into_sql))
         .collect()
+}
+
+fn kept_configuration_set(database: &Connection, name: &str) -> rusqlite::Result<Option<Value>> {
+    let found = database
+        .query_row(
+            "SELECT configuration_set FROM configuration_sets WHERE name = ?1",
+            [name],
+            |row| row.get::<_, String>(0),
+        )
+        .optional()?;
+    found
+        .map(|json| serde_json::from_str(&json).map_err(into_sql))
+        .transpose()
 }
 
 fn into_sql(error: serde_json::Error) -> rusqlite::Error {

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Ses, bad, no_content, not_found, read};
+use super::{Page, Ses, bad, no_content, not_found, read};
 use crate::error::{Answer, AwsError};
 use crate::mailbox::Mail;
 
@@ -41,32 +41,48 @@ impl Ses {
             .and_then(Value::as_str)
             .unwrap_or_default();
         let name = named("Configuration set name", name)?;
-        if self.mailbox.configuration_set(name.clone()).await?.is_some() {
-            return Err(AwsError::new(
-                "AlreadyExistsException",
-                format!("Configuration set <{name}> already exists."),
-            ));
-        }
         let mut kept = json!({
             "SendingOptions": {"SendingEnabled": true},
             "DeliveryOptions": {"TlsPolicy": "OPTIONAL"},
             "ReputationOptions": {"ReputationMetricsEnabled": false},
             "Tags": [],
-            (DESTINATIONS): [],
         });
-        for (field, value) in set.into_iter().filter(|(field, _)| field != DESTINATIONS) {
-            kept[field] = value;
+        for (field, value) in set {
+            kept[&field] = match value {
+                Value::Object(given) => options(&field, given),
+                other => other,
+            };
         }
-        self.mailbox.keep_configuration_set(name, Some(kept)).await?;
+        kept[DESTINATIONS] = json!([]);
+        let exists = format!("Configuration set <{name}> already exists.");
+        self.mailbox
+            .change_configuration_set(name, move |before| match before {
+                None => Ok(Some(kept)),
+                Some(_) => Err(AwsError::new("AlreadyExistsException", exists)),
+            })
+            .await?;
         Ok(no_content())
     }
 
-    pub(super) async fn list_sets(&self) -> Result<Answer, AwsError> {
-        Ok(json!({"ConfigurationSets": self.mailbox.configuration_sets().await?}).into())
+    pub(super) async fn list_sets(&self, body: &[u8]) -> Result<Answer, AwsError> {
+        let asked: Map<String, Value> = read(body)?;
+        if asked.get("Filter").is_some_and(|filter| !filter.is_null()) {
+            return Err(AwsError::not_embedded(
+                "SES",
+                "ListConfigurationSets with a Filter",
+            ));
+        }
+        let asked = Page::deserialize(Value::Object(asked)).map_err(|error| bad(error.to_string()))?;
+        let (sets, next) = asked.of(self.mailbox.configuration_sets().await?)?;
+        let mut answer = json!({"ConfigurationSets": sets});
+        if let Some(next) = next {
+            answer["NextToken"] = next.into();
+        }
+        Ok(answer.into())
     }
 
     pub(super) async fn set(&self, name: String) -> Result<Answer, AwsError> {
-        let mut set = self.kept_set(&name).await?;
+        let mut set = self.kept_set(name).await?;
         if let Some(set) = set.as_object_mut() {
             set.remove(DESTINATIONS);
         }
@@ -74,27 +90,30 @@ impl Ses {
     }
 
     pub(super) async fn delete_set(&self, name: String) -> Result<Answer, AwsError> {
-        self.kept_set(&name).await?;
-        self.mailbox.keep_configuration_set(name, None).await?;
+        let missing = no_set(&name);
+        self.mailbox
+            .change_configuration_set(name, |before| before.map(|_| None).ok_or(missing))
+            .await?;
         Ok(no_content())
     }
 
     pub(super) async fn put_set_options(
         &self,
         name: String,
-        options: &str,
+        field: &'static str,
         body: &[u8],
     ) -> Result<Answer, AwsError> {
-        let given: Map<String, Value> = read(body)?;
-        let mut set = self.kept_set(&name).await?;
-        // Without anything in them, tracking options are taken away.
-        set[options] = if given.is_empty() {
-            Value::Null
-        } else {
-            Value::Object(given)
-        };
-        self.mailbox.keep_configuration_set(name, Some(set)).await?;
-        Ok(no_content())
+        let mut given: Map<String, Value> = read(body)?;
+        // The only ones that have a field of their name around them.
+        if field == "VdmOptions" {
+            let inner = given.remove(field).unwrap_or_default();
+            given = inner.as_object().cloned().unwrap_or_default();
+        }
+        self.change_set(name, move |set| {
+            set[field] = options(field, given);
+            Ok(())
+        })
+        .await
     }
 
     pub(super) async fn create_destination(&self, set: String, body: &[u8]) -> Result<Answer, AwsError> {
@@ -103,27 +122,27 @@ impl Ses {
             "Event destination name",
             asked.event_destination_name.as_deref().unwrap_or_default(),
         )?;
-        let mut kept = self.kept_set(&set).await?;
-        let all = destinations_of(&mut kept)?;
-        if all.iter().any(|one| one["Name"] == name.as_str()) {
-            return Err(AwsError::new(
-                "AlreadyExistsException",
-                format!("Event destination <{name}> already exists for configuration set <{set}>."),
-            ));
-        }
-        if all.len() >= MOST {
-            return Err(AwsError::new(
-                "LimitExceededException",
-                format!("A configuration set has {MOST} event destinations at most."),
-            ));
-        }
-        all.push(checked(&name, asked.event_destination)?);
-        self.mailbox.keep_configuration_set(set, Some(kept)).await?;
-        Ok(no_content())
+        let destination = checked(&name, asked.event_destination)?;
+        let exists = format!("Event destination <{name}> already exists for configuration set <{set}>.");
+        self.change_set(set, move |set| {
+            let all = destinations_of(set)?;
+            if all.iter().any(|one| one["Name"] == name.as_str()) {
+                return Err(AwsError::new("AlreadyExistsException", exists));
+            }
+            if all.len() >= MOST {
+                return Err(AwsError::new(
+                    "LimitExceededException",
+                    format!("A configuration set has {MOST} event destinations at most."),
+                ));
+            }
+            all.push(destination);
+            Ok(())
+        })
+        .await
     }
 
     pub(super) async fn destinations(&self, set: String) -> Result<Answer, AwsError> {
-        let kept = self.kept_set(&set).await?;
+        let kept = self.kept_set(set).await?;
         Ok(json!({"EventDestinations": kept[DESTINATIONS]}).into())
     }
 
@@ -134,25 +153,27 @@ impl Ses {
         body: &[u8],
     ) -> Result<Answer, AwsError> {
         let asked: Destination = read(body)?;
-        let mut kept = self.kept_set(&set).await?;
-        let one = destinations_of(&mut kept)?
-            .iter_mut()
-            .find(|one| one["Name"] == name.as_str());
-        *one.ok_or_else(|| no_destination(&name))? = checked(&name, asked.event_destination)?;
-        self.mailbox.keep_configuration_set(set, Some(kept)).await?;
-        Ok(no_content())
+        let destination = checked(&name, asked.event_destination)?;
+        self.change_set(set, move |set| {
+            let mut all = destinations_of(set)?.iter_mut();
+            let one = all.find(|one| one["Name"] == name.as_str());
+            *one.ok_or_else(|| no_destination(&name))? = destination;
+            Ok(())
+        })
+        .await
     }
 
     pub(super) async fn delete_destination(&self, set: String, name: String) -> Result<Answer, AwsError> {
-        let mut kept = self.kept_set(&set).await?;
-        let all = destinations_of(&mut kept)?;
-        let before = all.len();
-        all.retain(|one| one["Name"] != name.as_str());
-        if all.len() == before {
-            return Err(no_destination(&name));
-        }
-        self.mailbox.keep_configuration_set(set, Some(kept)).await?;
-        Ok(no_content())
+        self.change_set(set, move |set| {
+            let all = destinations_of(set)?;
+            let before = all.len();
+            all.retain(|one| one["Name"] != name.as_str());
+            if all.len() == before {
+                return Err(no_destination(&name));
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Refuses a mail whose configuration set may not send.
@@ -170,10 +191,42 @@ impl Ses {
         Ok(())
     }
 
-    async fn kept_set(&self, name: &str) -> Result<Value, AwsError> {
-        let set = self.mailbox.configuration_set(name.to_owned()).await?;
-        set.ok_or_else(|| not_found(format!("Configuration set <{name}> does not exist.")))
+    async fn kept_set(&self, name: String) -> Result<Value, AwsError> {
+        let missing = no_set(&name);
+        let set = self.mailbox.configuration_set(name).await?;
+        set.ok_or(missing)
     }
+
+    async fn change_set(
+        &self,
+        name: String,
+        change: impl FnOnce(&mut Value) -> Result<(), AwsError> + Send + 'static,
+    ) -> Result<Answer, AwsError> {
+        let missing = no_set(&name);
+        self.mailbox
+            .change_configuration_set(name, |before| {
+                let mut set = before.ok_or(missing)?;
+                change(&mut set)?;
+                Ok(Some(set))
+            })
+            .await?;
+        Ok(no_content())
+    }
+}
+
+/// What is kept of options that were given. A switch that isn't mentioned is off; without anything in them, tracking
+/// options are taken away.
+fn options(field: &str, mut given: Map<String, Value>) -> Value {
+    let switch = match field {
+        "SendingOptions" => Some("SendingEnabled"),
+        "ReputationOptions" => Some("ReputationMetricsEnabled"),
+        "TrackingOptions" if given.is_empty() => return Value::Null,
+        _ => None,
+    };
+    if let Some(switch) = switch {
+        given.entry(switch).or_insert(Value::Bool(false));
+    }
+    Value::Object(given)
 }
 
 /// Whether a set has a destination for events of this type.
@@ -237,6 +290,10 @@ fn named(what: &str, name: &str) -> Result<String, AwsError> {
             "{what} must be 1 to 64 letters, digits, underscores and dashes."
         )))
     }
+}
+
+fn no_set(name: &str) -> AwsError {
+    not_found(format!("Configuration set <{name}> does not exist."))
 }
 
 fn no_destination(name: &str) -> AwsError {

@@ -26,9 +26,10 @@ impl Ses {
         let Some(name) = mail.configuration_set.clone() else {
             return Ok(());
         };
-        let Some(set) = self.mailbox.configuration_set(name).await? else {
+        let Some(set) = self.mailbox.configuration_set(name.clone()).await? else {
             return Ok(());
         };
+        let about = format!("arn:aws:ses:{REGION}:{ACCOUNT}:configuration-set/{name}");
         let (bus, source) = (Arc::clone(&self.bus), self.source.clone());
         drop(self.tasks.spawn(async move {
             tokio::time::sleep(AFTER).await;
@@ -37,7 +38,7 @@ impl Ses {
                     continue;
                 }
                 let event = what.event(&mail, source.now(), &source.uuid());
-                if let Err(error) = bus.put_own("aws.ses", what.detail_type, &event).await {
+                if let Err(error) = bus.put_own("aws.ses", what.detail_type, &about, &event).await {
                     tracing::warn!(aws.error.code = error.code(), "an event of SES could not be put");
                 }
             }
@@ -46,7 +47,7 @@ impl Ses {
     }
 }
 
-/// Something that becomes of a mail.
+/// Something that becomes of a mail, for some of its recipients.
 struct Becomes {
     /// As in a destination's `MatchingEventTypes`.
     matching: &'static str,
@@ -56,38 +57,49 @@ struct Becomes {
     detail_type: &'static str,
     /// Why it bounced.
     bounce: Option<&'static str>,
+    recipients: Vec<String>,
 }
 
 fn becomes(mail: &Mail) -> Vec<Becomes> {
-    let is = |matching, event_type, detail_type| Becomes {
+    let those = |picked: &dyn Fn(Option<&str>) -> bool| -> Vec<String> {
+        let picked = |address: &&String| picked(simulated(address).as_deref());
+        mail.recipients.iter().filter(picked).cloned().collect()
+    };
+    let is = |matching, event_type, detail_type, recipients| Becomes {
         matching,
         event_type,
         detail_type,
         bounce: None,
+        recipients,
     };
-    let sent = is("SEND", "Send", "Email Sent");
-    let delivered = is("DELIVERY", "Delivery", "Email Delivered");
-    let bounced = |why| Becomes {
+    let bounced = |word: &str, why| Becomes {
         bounce: Some(why),
-        ..is("BOUNCE", "Bounce", "Email Bounced")
+        ..is(
+            "BOUNCE",
+            "Bounce",
+            "Email Bounced",
+            those(&|one| one == Some(word)),
+        )
     };
-    let complained = is("COMPLAINT", "Complaint", "Email Complaint Received");
-    match simulated(mail).as_deref() {
-        Some("bounce") => vec![sent, bounced("General")],
-        Some("suppressionlist") => vec![sent, bounced("Suppressed")],
-        Some("complaint") => vec![sent, delivered, complained],
-        // success, ooto (whose absence note goes to the sender alone), and everybody else.
-        _ => vec![sent, delivered],
-    }
+    // success, ooto (whose absence note goes to the sender alone), and everybody else.
+    let delivered = those(&|one| !matches!(one, Some("bounce" | "suppressionlist")));
+    let complained = those(&|one| one == Some("complaint"));
+    let mut all = vec![
+        is("SEND", "Send", "Email Sent", mail.recipients.clone()),
+        is("DELIVERY", "Delivery", "Email Delivered", delivered),
+        bounced("bounce", "General"),
+        bounced("suppressionlist", "Suppressed"),
+        is("COMPLAINT", "Complaint", "Email Complaint Received", complained),
+    ];
+    all.retain(|what| !what.recipients.is_empty());
+    all
 }
 
 /// The simulator's word in `bounce+anything@simulator.amazonses.com`.
-fn simulated(mail: &Mail) -> Option<String> {
-    mail.recipients.iter().find_map(|address| {
-        let (local, domain) = address.rsplit_once('@')?;
-        let is_simulator = domain.eq_ignore_ascii_case(SIMULATOR);
-        is_simulator.then(|| local.split('+').next().unwrap_or_default().to_lowercase())
-    })
+fn simulated(address: &str) -> Option<String> {
+    let (local, domain) = address.rsplit_once('@')?;
+    let is_simulator = domain.eq_ignore_ascii_case(SIMULATOR);
+    is_simulator.then(|| local.split('+').next().unwrap_or_default().to_lowercase())
 }
 
 impl Becomes {
@@ -101,14 +113,14 @@ impl Becomes {
                 one["emailAddress"] = json!(address);
                 one
             };
-            mail.recipients.iter().map(one).collect::<Vec<_>>()
+            self.recipients.iter().map(one).collect::<Vec<_>>()
         };
         match self.event_type {
             "Delivery" => {
                 event["delivery"] = json!({
                     "timestamp": at,
                     "processingTimeMillis": now.as_millisecond() - mail.received.as_millisecond(),
-                    "recipients": mail.recipients,
+                    "recipients": self.recipients,
                     "smtpResponse": "250 2.6.0 Message received",
                     "remoteMtaIp": "127.0.2.0",
                     "reportingMTA": "a8-53.smtp-out.amazonses.com",
@@ -156,6 +168,8 @@ fn described(mail: &Mail) -> Value {
     for (name, value) in &mail.tags {
         tags.insert(name.clone(), json!([value]));
     }
+    // All of them in one text, and none where everybody is a Bcc.
+    let to: Vec<&str> = mail.header("To").into_iter().collect();
     let headers: Vec<Value> = mail
         .headers
         .iter()
@@ -171,7 +185,7 @@ fn described(mail: &Mail) -> Value {
         "headersTruncated": false,
         "headers": headers,
         "commonHeaders": {
-            "from": [mail.from], "to": [mail.header("To")], "messageId": mail.id, "subject": mail.subject,
+            "from": [mail.from], "to": to, "messageId": mail.id, "subject": mail.subject,
         },
         "tags": tags,
     })

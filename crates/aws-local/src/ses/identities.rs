@@ -4,23 +4,13 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::message::address;
-use super::{Ses, bad, no_content, not_found, read};
+use super::{Page, Ses, no_content, not_found, read};
 use crate::error::{Answer, AwsError};
-
-/// The largest page of ListEmailIdentities.
-const PAGE: usize = 1000;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Create {
     email_identity: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct List {
-    next_token: Option<String>,
-    page_size: Option<usize>,
 }
 
 impl Ses {
@@ -66,20 +56,10 @@ impl Ses {
     }
 
     pub(super) async fn list_identities(&self, body: &[u8]) -> Result<Answer, AwsError> {
-        let List {
-            next_token,
-            page_size,
-        } = read(body)?;
-        let size = page_size.unwrap_or(PAGE);
-        if !(1..=PAGE).contains(&size) {
-            return Err(bad(format!("PageSize must be from 1 to {PAGE}.")));
-        }
-        let identities = self.mailbox.identities().await?;
-        let after = next_token.unwrap_or_default();
-        let mut rest = identities.iter().filter(|identity| **identity > after);
-        let page: Vec<&String> = rest.by_ref().take(size).collect();
+        let asked: Page = read(body)?;
+        let (identities, next) = asked.of(self.mailbox.identities().await?)?;
         let mut answer = json!({
-            "EmailIdentities": page
+            "EmailIdentities": identities
                 .iter()
                 .map(|identity| json!({
                     "IdentityType": kind(identity),
@@ -89,10 +69,8 @@ impl Ses {
                 }))
                 .collect::<Vec<_>>(),
         });
-        if rest.next().is_some()
-            && let Some(last) = page.last()
-        {
-            answer["NextToken"] = last.as_str().into();
+        if let Some(next) = next {
+            answer["NextToken"] = next.into();
         }
         Ok(answer.into())
     }

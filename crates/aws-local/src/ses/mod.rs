@@ -28,6 +28,8 @@ use message::{Envelope, SendEmail};
 
 /// The largest mail, in bytes, with its attachments in base64.
 const MAIL: usize = 40 * 1024 * 1024;
+/// The largest page of a list.
+const PAGE: usize = 1000;
 
 pub(crate) struct Ses {
     source: Source,
@@ -55,7 +57,7 @@ impl Ses {
             SesCall::GetEmailIdentity { identity } => self.identity(identity).await,
             SesCall::DeleteEmailIdentity { identity } => self.delete_identity(identity).await,
             SesCall::CreateConfigurationSet => self.create_set(body).await,
-            SesCall::ListConfigurationSets => self.list_sets().await,
+            SesCall::ListConfigurationSets => self.list_sets(body).await,
             SesCall::GetConfigurationSet { set } => self.set(set).await,
             SesCall::DeleteConfigurationSet { set } => self.delete_set(set).await,
             SesCall::PutConfigurationSetOptions { set, options } => {
@@ -154,6 +156,29 @@ impl Ses {
 fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, AwsError> {
     let body = if body.is_empty() { b"{}" } else { body };
     serde_json::from_slice(body).map_err(|error| bad(error.to_string()))
+}
+
+/// The page of a list that is asked for.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Page {
+    next_token: Option<String>,
+    page_size: Option<usize>,
+}
+
+impl Page {
+    /// Those of `all`, which are in order, that are on it; and what asks for the next one.
+    fn of(self, all: Vec<String>) -> Result<(Vec<String>, Option<String>), AwsError> {
+        let size = self.page_size.unwrap_or(PAGE);
+        if !(1..=PAGE).contains(&size) {
+            return Err(bad(format!("PageSize must be from 1 to {PAGE}.")));
+        }
+        let after = self.next_token.unwrap_or_default();
+        let mut rest = all.into_iter().filter(|name| *name > after);
+        let page: Vec<String> = rest.by_ref().take(size).collect();
+        let next = rest.next().and_then(|_| page.last().cloned());
+        Ok((page, next))
+    }
 }
 
 fn bad(message: impl Into<String>) -> AwsError {

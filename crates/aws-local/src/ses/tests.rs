@@ -1,6 +1,4 @@
-//! SES over the wire: what is taken, and what is refused as AWS refuses it.
-
-//! SendEmail and identities over the API, as an SDK would call them.
+//! SES over the wire, as an SDK would call it: what is taken, and what is refused as AWS refuses it.
 
 use serde_json::{Value, json};
 
@@ -295,6 +293,10 @@ async fn what_becomes_of_a_mail_goes_to_the_bus_and_on_to_a_queue() {
         for event in events {
             let mail = &event["detail"]["mail"];
             assert_eq!(event["source"], "aws.ses");
+            assert_eq!(
+                event["resources"],
+                json!(["arn:aws:ses:us-east-1:123456789012:configuration-set/approvals"])
+            );
             assert_eq!(mail["messageId"], answer["MessageId"]);
             assert_eq!(mail["destination"], json!([address]));
             assert_eq!(mail["tags"]["approval"], json!(["req_1"]));
@@ -309,6 +311,61 @@ async fn what_becomes_of_a_mail_goes_to_the_bus_and_on_to_a_queue() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn each_recipient_has_what_becomes_of_the_mail_to_it() {
+    let aws = told().await;
+    let (bob, gone) = ("bob@example.com", "bounce@simulator.amazonses.com");
+    let mut mail = mail();
+    mail["Destination"] = json!({"BccAddresses": [bob, gone]});
+    assert_eq!(call(&aws, "POST", "/v2/email/outbound-emails", mail).await.0, 200);
+    let events = events(&aws).await;
+    let details: Vec<&Value> = events.iter().map(|event| &event["detail"]).collect();
+    assert_eq!(details.len(), 2, "{details:?}");
+    assert_eq!(details[0]["delivery"]["recipients"], json!([bob]));
+    assert_eq!(
+        details[1]["bounce"]["bouncedRecipients"][0]["emailAddress"],
+        json!(gone)
+    );
+    assert_eq!(details[1]["bounce"]["bouncedRecipients"][1], Value::Null);
+    for detail in details {
+        assert_eq!(detail["mail"]["destination"], json!([bob, gone]));
+        assert_eq!(detail["mail"]["commonHeaders"]["to"], json!([]));
+    }
+}
+
+#[tokio::test]
+async fn destinations_made_at_the_same_moment_are_all_kept() {
+    let aws = empty().await;
+    for name in ["a", "b", "c"] {
+        let set = json!({"ConfigurationSetName": name});
+        assert_eq!(
+            call(&aws, "POST", "/v2/email/configuration-sets", set).await.0,
+            200
+        );
+    }
+    let list = "/v2/email/list-configuration-sets";
+    let (_, _, page) = call(&aws, "POST", list, json!({"PageSize": 2})).await;
+    assert_eq!(page["ConfigurationSets"], json!(["a", "b"]));
+    let (_, _, page) = call(&aws, "POST", list, json!({"NextToken": page["NextToken"]})).await;
+    assert_eq!(page, json!({"ConfigurationSets": ["c"]}));
+
+    let path = "/v2/email/configuration-sets/a/event-destinations";
+    let mut created = tokio::task::JoinSet::new();
+    for n in 0..10 {
+        let aws = aws.clone();
+        let destination = json!({"EventDestinationName": format!("d{n}"), "EventDestination": {
+            "MatchingEventTypes": ["BOUNCE"],
+            "EventBridgeDestination": {"EventBusArn": "arn:aws:events:us-east-1:123456789012:event-bus/default"},
+        }});
+        created.spawn(async move { call(&aws, "POST", path, destination).await });
+    }
+    for answer in created.join_all().await {
+        assert_eq!(answer.0, 200, "{}", answer.2);
+    }
+    let (_, _, answer) = call(&aws, "GET", path, Value::Null).await;
+    assert_eq!(answer["EventDestinations"].as_array().map(Vec::len), Some(10));
+}
+
+#[tokio::test(start_paused = true)]
 async fn configuration_sets_and_their_destinations_are_kept() {
     let aws = told().await;
     let sets = "/v2/email/configuration-sets";
@@ -319,6 +376,16 @@ async fn configuration_sets_and_their_destinations_are_kept() {
     assert!(answer["TrackingOptions"].is_null() && answer["EventDestinations"].is_null());
     let (_, _, answer) = call(&aws, "GET", sets, Value::Null).await;
     assert_eq!(answer["ConfigurationSets"], json!(["approvals"]));
+
+    let vdm = json!({"VdmOptions": {"DashboardOptions": {"EngagementMetrics": "ENABLED"}}});
+    assert_eq!(
+        call(&aws, "PUT", &format!("{set}/vdm-options"), vdm.clone())
+            .await
+            .0,
+        200
+    );
+    let (_, _, answer) = call(&aws, "GET", set, Value::Null).await;
+    assert_eq!(answer["VdmOptions"], vdm["VdmOptions"]);
 
     let domain = json!({"CustomRedirectDomain": "links.example.com"});
     let tracking = format!("{set}/tracking-options");
@@ -395,8 +462,15 @@ async fn configuration_sets_and_their_destinations_are_kept() {
         "only EventBridge is embedded"
     );
 
-    let paused = json!({"SendingEnabled": false});
-    assert_eq!(call(&aws, "PUT", &format!("{set}/sending"), paused).await.0, 200);
+    let sending = format!("{set}/sending");
+    let on = json!({"SendingEnabled": true});
+    assert_eq!(call(&aws, "PUT", &sending, on).await.0, 200);
+    assert_eq!(
+        call(&aws, "POST", "/v2/email/outbound-emails", mail()).await.0,
+        200
+    );
+    // A switch that isn't mentioned is off: some SDKs leave out what is false.
+    assert_eq!(call(&aws, "PUT", &sending, json!({})).await.0, 200);
     let refused = call(&aws, "POST", "/v2/email/outbound-emails", mail()).await;
     assert_eq!(refused.1, "SendingPausedException");
     assert_eq!(call(&aws, "DELETE", set, Value::Null).await.0, 200);

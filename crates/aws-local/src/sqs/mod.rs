@@ -135,8 +135,8 @@ fn queue_url(host: Option<&str>, name: &str) -> String {
     format!("{scheme}://{host}/{ACCOUNT}/{name}")
 }
 
-/// Whether a name is a FIFO queue's.
-fn is_fifo(queue: &str) -> bool {
+/// Whether a name, or an ARN, is a FIFO queue's.
+pub(crate) fn is_fifo(queue: &str) -> bool {
     queue.rsplit_once('.').is_some_and(|(_, kind)| kind == "fifo")
 }
 
