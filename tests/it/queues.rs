@@ -1,49 +1,14 @@
 //! Requests that come in a queue: each is taken in once or refused where its workflow hears of it; what can't be taken
 //! in is put away with the reason; and nothing is lost, whatever happens on the way.
 
-use super::harness::{Fault, Harness, ask_bob};
+use super::events::wrapped;
+use super::harness::{Fault, Harness, ask_bob, request};
 use super::ways::{machine_over, reason};
 use aws_sdk_sqs::types::QueueAttributeName;
 use countersign::intake::Ways;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use std::time::Duration;
-
-fn request(token: &str) -> Value {
-    let mut request = ask_bob();
-    request["taskToken"] = json!(token);
-    request
-}
-
-fn by_sns(inner: &str) -> String {
-    json!({
-        "Type": "Notification",
-        "MessageId": "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324",
-        "TopicArn": "arn:aws:sns:us-east-1:123456789012:approvals",
-        "Message": inner,
-        "Timestamp": "2026-11-21T09:00:00.000Z",
-        "SignatureVersion": "1",
-        "Signature": "EXAMPLE",
-        "SigningCertURL": "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-example.pem",
-        "UnsubscribeURL": "https://sns.us-east-1.amazonaws.com/?Action=Unsubscribe"
-    })
-    .to_string()
-}
-
-fn by_event_bridge(inner: &Value) -> String {
-    json!({
-        "version": "0",
-        "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
-        "detail-type": "Approval wanted",
-        "source": "my.workflow",
-        "account": "123456789012",
-        "time": "2026-11-21T09:00:00Z",
-        "region": "us-east-1",
-        "resources": ["arn:aws:states:us-east-1:123456789012:stateMachine:release"],
-        "detail": inner
-    })
-    .to_string()
-}
 
 #[tokio::test(start_paused = true)]
 async fn a_workflow_asks_by_a_queue_and_goes_on_as_was_decided() {
@@ -96,18 +61,18 @@ async fn a_deadline_and_a_workflow_s_own_time_out_are_as_for_every_other_way() {
 async fn whatever_wraps_it_the_same_request_is_one_approval() {
     let harness = Harness::start().await;
     let queue = harness.queue("approvals").await;
-    let asked = request("token");
-    let (plain, event) = (asked.to_string(), by_event_bridge(&asked));
-    let notification: Value = serde_json::from_str(&by_sns(&plain)).unwrap();
+    let plain = request("token");
+    let notification = wrapped("sns-notification", &plain);
+    let event = wrapped("eventbridge", &plain);
     for body in [
-        plain.clone(),
-        by_sns(&plain),
-        event.clone(),
-        by_sns(&event),
-        by_event_bridge(&notification),
-        plain,
+        &plain,
+        &notification,
+        &event,
+        &wrapped("sns-notification", &event),
+        &wrapped("eventbridge", &notification),
+        &plain,
     ] {
-        harness.send_to(&queue.url, &body).await;
+        harness.send_to(&queue.url, &body.to_string()).await;
     }
     let polling = harness.poll_queue(&queue);
     harness.settle().await;
@@ -116,10 +81,7 @@ async fn whatever_wraps_it_the_same_request_is_one_approval() {
         "Release to production"
     );
     assert_eq!(harness.aws.mails().len(), 1);
-    assert_eq!(
-        (harness.count(&queue.url).await, harness.count(&queue.dead).await),
-        (0, 0)
-    );
+    assert_eq!(harness.left(&queue).await, (0, 0));
     polling.stop().await;
     harness.finish().await;
 }
@@ -156,10 +118,7 @@ async fn a_refused_request_fails_the_state_that_asked() {
             .contains("is not a mail address"),
         "{cause}"
     );
-    assert_eq!(
-        (harness.count(&queue.url).await, harness.count(&queue.dead).await),
-        (0, 0)
-    );
+    assert_eq!(harness.left(&queue).await, (0, 0));
     // Delivered once more, it finds the state gone.
     harness
         .faults
@@ -168,10 +127,7 @@ async fn a_refused_request_fails_the_state_that_asked() {
     let execution = harness.start_machine(&machine, "{}").await;
     assert_eq!(harness.ended(&execution).await.1["error"], "States.Timeout");
     harness.pass(SignedDuration::from_mins(2)).await;
-    assert_eq!(
-        (harness.count(&queue.url).await, harness.count(&queue.dead).await),
-        (0, 0)
-    );
+    assert_eq!(harness.left(&queue).await, (0, 0));
     polling.stop().await;
     harness.finish().await;
 }
@@ -249,10 +205,7 @@ async fn a_token_that_is_known_is_never_failed_by_a_bad_duplicate() {
     harness.pass(SignedDuration::from_mins(2)).await;
     harness.send_to(&queue.url, &bad).await;
     harness.pass(SignedDuration::from_mins(2)).await;
-    assert_eq!(
-        (harness.count(&queue.url).await, harness.count(&queue.dead).await),
-        (0, 0)
-    );
+    assert_eq!(harness.left(&queue).await, (0, 0));
     assert_eq!(harness.result(&execution).await.0, "RUNNING");
     let path = harness.link("bob@example.com").await;
     harness.answer(&path, "approve", "", "Bob").await;
@@ -278,10 +231,7 @@ async fn an_outage_of_the_table_uses_up_no_receives() {
     tokio::time::sleep(Duration::from_hours(3)).await;
     harness.faults.clear();
     harness.pass(SignedDuration::from_mins(3)).await;
-    assert_eq!(
-        (harness.count(&queue.url).await, harness.count(&queue.dead).await),
-        (0, 0)
-    );
+    assert_eq!(harness.left(&queue).await, (0, 0));
     assert_eq!(harness.aws.mails().len(), 1);
     polling.stop().await;
     harness.finish().await;
@@ -336,12 +286,7 @@ async fn in_a_fifo_queue_nothing_overtakes_what_has_to_come_again() {
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert!(harness.dump().await.is_empty(), "the second waits for the first");
     harness.pass(SignedDuration::from_mins(2)).await;
-    let subjects: Vec<String> = harness
-        .aws
-        .mails()
-        .iter()
-        .map(|mail| mail.subject.clone())
-        .collect();
+    let subjects = harness.subjects();
     let place = |token: &str| {
         subjects
             .iter()
@@ -375,14 +320,8 @@ async fn what_was_received_is_finished_before_the_process_ends() {
         let polling = harness.poll_queue(&queue);
         tokio::time::sleep(Duration::from_millis(after)).await;
         polling.stop().await;
-        let approvals = harness
-            .dump()
-            .await
-            .iter()
-            .filter(|item| item["sk"] == "S")
-            .count();
         assert_eq!(
-            approvals + harness.count(&queue.url).await,
+            harness.approval_ids().await.len() + harness.count(&queue.url).await,
             25,
             "after {after} ms"
         );
@@ -390,10 +329,7 @@ async fn what_was_received_is_finished_before_the_process_ends() {
         let polling = harness.poll_queue(&queue);
         harness.pass(SignedDuration::from_mins(1)).await;
         assert_eq!(harness.aws.mails().len(), 25, "after {after} ms");
-        assert_eq!(
-            (harness.count(&queue.url).await, harness.count(&queue.dead).await),
-            (0, 0)
-        );
+        assert_eq!(harness.left(&queue).await, (0, 0));
         polling.stop().await;
         harness.finish().await;
     }
@@ -461,12 +397,7 @@ async fn of_thousands_of_deliveries_each_request_is_one_approval_and_one_mail() 
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     harness.settle().await;
-    let approvals = harness
-        .dump()
-        .await
-        .iter()
-        .filter(|item| item["sk"] == "S")
-        .count();
+    let approvals = harness.approval_ids().await.len();
     assert_eq!((approvals, harness.aws.mails().len()), (requests, requests));
     assert_eq!(harness.count(&queue.dead).await, 0);
     polling.stop().await;
