@@ -76,6 +76,7 @@ impl App {
                 .with_dead_letter_queue(config.ways.dead_letter_queue.as_deref()),
             keys: KeyRing::new(config.master_key, config.older_keys),
             evidence: EvidenceKey::from_seed(&config.evidence_seed),
+            started: clock.now(),
             clock,
             random,
             settings: Settings {

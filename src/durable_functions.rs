@@ -18,6 +18,8 @@ const EXECUTION_ENDS: [&str; 4] = [
     "ExecutionTimedOut",
     "ExecutionStopped",
 ];
+/// The most events that one call gives (Lambda API).
+const LONGEST_PAGE: i32 = 1_000;
 /// The statuses of an execution that has not ended.
 const UNDER_WAY: [&str; 3] = ["RUNNING", "PAUSING", "PAUSED"];
 
@@ -114,6 +116,7 @@ impl DurableFunctions {
             .get_durable_execution_history()
             .durable_execution_arn(execution_arn)
             .include_execution_data(true)
+            .max_items(LONGEST_PAGE)
             .into_paginator()
             .send();
         while let Some(page) = pages.next().await {

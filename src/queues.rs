@@ -3,8 +3,8 @@
 //!
 //! A message's body holds a task token. It is never part of an error or of a log line.
 
-use crate::aws_error::turned_away;
-use crate::aws_faults::Service;
+use crate::aws_error::sorted;
+use crate::aws_faults::{Class, Service};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::retry::RetryConfig;
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
@@ -15,6 +15,7 @@ use aws_sdk_sqs::types::{
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use serde_json::Value;
 use std::collections::HashMap;
+use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -304,19 +305,18 @@ pub fn is_fifo(queue: &str) -> bool {
     queue.strip_suffix(".fifo").is_some()
 }
 
-fn classify<E: ProvideErrorMetadata>(
-    operation: &'static str,
-    error: &SdkError<E, HttpResponse>,
-) -> QueueError {
-    let code = error.code().map_or_else(|| "no answer".to_owned(), str::to_owned);
-    let status = error.raw_response().map(|response| response.status().as_u16());
-    match status {
-        Some(400..500) if !turned_away(Service::Sqs, &code) => QueueError::Refused {
+fn classify<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> QueueError
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    let (code, class) = sorted(Service::Sqs, error);
+    match class {
+        Class::Again | Class::Unclear => QueueError::Again { operation, code },
+        Class::Mend | Class::Refused | Class::Closed | Class::Conflict => QueueError::Refused {
             operation,
             message: error.message().unwrap_or_default().to_owned(),
             code,
         },
-        _ => QueueError::Again { operation, code },
     }
 }
 

@@ -1,6 +1,6 @@
 //! Step Functions: answering a task token, beating for it, and asking what became of an execution; and, in `executions`,
-//! starting one, in `stopping`, stopping one. Every error is classified where it happens; the classes are those of
-//! `flow/call_back.rs`.
+//! starting one, in `stopping`, stopping one, in `activities`, taking a task. Every error is classified where it happens;
+//! the classes are those of `flow/call_back.rs`.
 
 mod activities;
 mod executions;
@@ -114,6 +114,7 @@ impl StepFunctions {
             .client
             .get_execution_history()
             .execution_arn(execution_arn)
+            .max_results(LONGEST_PAGE)
             .into_paginator()
             .send();
         while let Some(page) = pages.next().await {
@@ -126,6 +127,8 @@ impl StepFunctions {
     }
 }
 
+/// The most events that one call gives (Step Functions API).
+const LONGEST_PAGE: i32 = 1_000;
 /// The events with which an execution ends, and all that waited in it.
 const EXECUTION_ENDS: [HistoryEventType; 4] = [
     HistoryEventType::ExecutionSucceeded,

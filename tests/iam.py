@@ -77,6 +77,8 @@ BY_TARGET = {
     "dynamodb": ("dynamodb", dynamodb), "states": ("states", states), "sqs": ("sqs", sqs),
     "secretsmanager": ("secretsmanager", secret), "ssm": ("ssm", parameter),
 }
+# An execution of a durable function that the tests' stacks allow.
+EXECUTION = arn("lambda", "function:legal-publish:1/durable-execution/any/any")
 DURABLE = {"succeed": "Success", "fail": "Failure", "heartbeat": "Heartbeat"}
 
 
@@ -118,9 +120,12 @@ def asked(method: str, path: str, headers: dict[str, str], body: bytes) -> list[
         name = invoked[1]
         prefix, found = "lambda", [("InvokeFunction", (name if name.startswith("arn:") else arn("lambda", f"function:{name}"),))]
     elif service == "lambda" and (told := re.fullmatch(r"/[\d-]+/durable-execution-callbacks/.+/(\w+)", path)):
-        # Lambda knows from the id which execution of which function; here it is one that the pattern names.
-        execution = arn("lambda", "function:legal-1:1/durable-execution/any/any")
-        prefix, found = "lambda", [(f"SendDurableExecutionCallback{DURABLE[told[1]]}", (execution,))]
+        # Lambda knows from the id which execution it is.
+        prefix, found = "lambda", [(f"SendDurableExecutionCallback{DURABLE[told[1]]}", (EXECUTION,))]
+    elif service == "lambda" and (about := re.fullmatch(r"/[\d-]+/durable-executions/(.+?)(/history)?", path)):
+        # AWS's testing SDK gives executions names that are no ARNs.
+        execution = about[1] if about[1].startswith("arn:") else EXECUTION
+        prefix, found = "lambda", [("GetDurableExecutionHistory" if about[2] else "GetDurableExecution", (execution,))]
     else:
         raise AssertionError(f"a call that isn't understood: {service} {method} {path}")
     return [Call(who, f"{prefix}:{action}", resources, tuple(sorted(context.items()))) for action, resources in found]

@@ -106,12 +106,12 @@ fn print(shown: &[Shown]) {
         } else {
             value.clone()
         };
-        let line = format!(
-            "{}  {shown:second$}  {}",
-            styled(STRONG, format!("{key:first$}")),
-            styled(FAINT, origin)
-        );
-        say(line.trim_end());
+        let key = styled(STRONG, format!("{key:first$}"));
+        if origin.is_empty() {
+            say(&format!("{key}  {shown}"));
+        } else {
+            say(&format!("{key}  {shown:second$}  {}", styled(FAINT, origin)));
+        }
     }
 }
 

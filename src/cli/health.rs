@@ -18,7 +18,8 @@ pub(crate) struct Health {
         long,
         env = "COUNTERSIGN_LISTEN",
         value_name = "ADDRESS",
-        default_value = "127.0.0.1:8080"
+        default_value = "127.0.0.1:8080",
+        value_parser = address
     )]
     listen: SocketAddr,
 }
@@ -44,6 +45,11 @@ impl Health {
     }
 }
 
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let told = |_| "an address and a port are written like 127.0.0.1:8080".to_owned();
+    text.parse().map_err(told)
+}
+
 /// Where somebody on the same machine finds what listens on `listen`, which may mean all addresses.
 fn reached_at(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
@@ -65,8 +71,9 @@ mod tests {
             ("[::]:80", "[::1]:80"),
             ("10.0.0.7:8080", "10.0.0.7:8080"),
         ] {
-            let listen = listen.parse().expect("an address");
+            let listen = address(listen).expect("an address");
             assert_eq!(reached_at(listen).to_string(), found);
         }
+        assert!(address("localhost:8080").is_err_and(|told| told.contains("127.0.0.1:8080")));
     }
 }

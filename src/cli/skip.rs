@@ -85,7 +85,11 @@ impl Skip {
             .header(header::ACCEPT, "application/json")
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(body)))
-            .map_err(|error| Failure::usage(format!("--aws-url {url}: {error}")))?;
+            .map_err(|_| {
+                Failure::usage(format!(
+                    "--aws-url: {url} is no address; write it like http://127.0.0.1:8086"
+                ))
+            })?;
         let (status, body) = exchange(request).await?.map_err(|why| {
             Failure::failed(format!(
                 "{url} doesn't answer: {why}; is `countersign local --time-travel` running there? (--aws-url, or AWS_ENDPOINT_URL)"
@@ -145,14 +149,19 @@ fn time(text: &str) -> Result<Timestamp, String> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return Ok(time);
     }
-    let time = text.parse::<DateTime>().map_err(|error| error.to_string())?;
-    let time = time.to_zoned(TimeZone::system());
-    time.map(|time| time.timestamp())
-        .map_err(|error| error.to_string())
+    text.parse::<DateTime>()
+        .and_then(|time| time.to_zoned(TimeZone::system()))
+        .map(|time| time.timestamp())
+        .map_err(|_| {
+            "a time is written like 2026-11-24T09:00:00Z, or 2026-11-24T09:00 for the local time here"
+                .to_owned()
+        })
 }
 
 fn span(text: &str) -> Result<SignedDuration, String> {
-    let span = text.parse::<Span>().map_err(|error| error.to_string())?;
+    let span = text
+        .parse::<Span>()
+        .map_err(|_| "a time span is written like 3d, 90m or 1h30m".to_owned())?;
     let duration = span.to_duration(SpanRelativeTo::days_are_24_hours());
     let duration = duration.map_err(|_| "months and years have no fixed length; say days".to_owned())?;
     if duration.is_positive() {
@@ -183,7 +192,9 @@ mod tests {
         let expected: Timestamp = "2026-11-24T09:00:00Z".parse().expect("a time");
         assert_eq!(time("2026-11-24T10:00:00+01:00"), Ok(expected));
         assert!(time("2026-11-24 09:00").is_ok());
-        assert!(time("tomorrow").is_err());
+        for told in [time("tomorrow").map(drop), span("soon").map(drop)] {
+            assert!(told.is_err_and(|told| told.contains("is written like")));
+        }
     }
 
     #[test]

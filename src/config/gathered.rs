@@ -34,6 +34,8 @@ pub struct Gathered {
     pub(super) origins: Origins,
     pub(super) fetched: Fetched,
     problems: Vec<Problem>,
+    /// Why there is no telling what the file says, where there should be one.
+    unusable: Option<Problem>,
 }
 
 impl std::fmt::Debug for Gathered {
@@ -57,19 +59,40 @@ pub struct Shown {
 const HIDDEN: &str = "(hidden)";
 
 impl Gathered {
-    /// What a file says (its name, its text) and what variables say, which win; `problems` were found before.
+    /// What a file says (its name, its text), or why it can't be read; and what variables say, which win.
     pub(super) fn new(
-        file: Option<(&str, &str)>,
+        file: Result<Option<(String, String)>, Problem>,
         variables: impl IntoIterator<Item = (String, String)>,
-        mut problems: Vec<Problem>,
     ) -> Self {
+        let mut problems = Vec::new();
+        let said = file.and_then(|file| {
+            let Some((name, text)) = file else {
+                return Ok(None);
+            };
+            match source::from_file(&text, KEYS, &mut problems) {
+                Ok(values) => Ok(Some((name, values))),
+                Err(Problem { key, message }) => Err(Problem::new(format!("{name}, {key}"), message)),
+            }
+        });
+        let (file, unusable) = match said {
+            Ok(file) => (file, None),
+            Err(problem) => (None, Some(problem)),
+        };
         let (values, origins) = source::merge(file, variables, &mut problems);
         Self {
             values,
             origins,
             fetched: Fetched::new(),
             problems,
+            unusable,
         }
+    }
+
+    /// Why there is no telling what the file says, where there should be one.
+    pub fn unusable_file(&self) -> Option<ConfigError> {
+        self.unusable
+            .as_ref()
+            .map(|problem| ConfigError(vec![problem.clone()]))
     }
 
     /// What has to be fetched.
@@ -90,8 +113,12 @@ impl Gathered {
             .collect()
     }
 
-    /// Checks everything. Files that hold keys are read by `read_file`.
+    /// Checks everything. Files that hold keys are read by `read_file`. Without the file that should be there nobody knows
+    /// what is missing, and only that is told.
     pub fn read(&self, runs: Runs, read_file: ReadFile<'_>) -> Result<Serve, ConfigError> {
+        if let Some(error) = self.unusable_file() {
+            return Err(error);
+        }
         let mut reader = Reader {
             values: &self.values,
             origins: &self.origins,

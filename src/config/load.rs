@@ -17,26 +17,19 @@ pub const USUAL_FILE: &str = "countersign.toml";
 /// file, `ssm:…` or `secretsmanager:…`; without it, `countersign.toml` where the program is started, if it is there.
 /// `aws` is asked for only when something is referred to.
 ///
-/// A file that can't be read, and a secret that can't be fetched, is a problem in what is gathered, beside all others.
+/// A file that can't be read, and a secret that can't be fetched, is a problem in what is gathered.
 pub async fn gather(
     place: Option<&str>,
     variables: impl IntoIterator<Item = (String, String)>,
     aws: impl AsyncFn() -> SdkConfig,
 ) -> Gathered {
-    let mut problems = Vec::new();
-    let (name, text) = match place.map(|place| (place, Reference::parse(place))) {
-        Some((_, Some(reference))) => match reference {
-            Ok(reference) => (reference.to_string(), kept(&reference, &aws, &mut problems).await),
-            Err(message) => {
-                problems.push(Problem::new("COUNTERSIGN_CONFIG", message));
-                (String::new(), None)
-            }
-        },
-        Some((path, None)) => (path.to_owned(), file(path, true, &mut problems)),
-        None => (USUAL_FILE.to_owned(), file(USUAL_FILE, false, &mut problems)),
+    let file = match place.map(|place| (place, Reference::parse(place))) {
+        Some((_, Some(Ok(reference)))) => kept(&reference, &aws).await.map(Some),
+        Some((_, Some(Err(message)))) => Err(Problem::new("COUNTERSIGN_CONFIG", message)),
+        Some((path, None)) => file(path, true),
+        None => file(USUAL_FILE, false),
     };
-    let file = text.as_deref().map(|text| (name.as_str(), text));
-    let mut gathered = Gathered::new(file, variables, problems);
+    let mut gathered = Gathered::new(file, variables);
     let references = gathered.references();
     if !references.is_empty() {
         gathered.fetched = secrets::fetch(&references, &aws().await).await;
@@ -44,36 +37,28 @@ pub async fn gather(
     gathered
 }
 
-/// The whole configuration, from a parameter or a secret.
-async fn kept(
-    reference: &Reference,
-    aws: &impl AsyncFn() -> SdkConfig,
-    problems: &mut Vec<Problem>,
-) -> Option<String> {
+/// The whole configuration, from a parameter or a secret: its name and its text.
+async fn kept(reference: &Reference, aws: &impl AsyncFn() -> SdkConfig) -> Result<(String, String), Problem> {
     let mut fetched = secrets::fetch(&BTreeSet::from([reference.clone()]), &aws().await).await;
     let text = fetched
-        .remove(reference)?
+        .remove(reference)
+        .unwrap_or_else(|| Err("can't be read".to_owned()))
         .and_then(|secret| String::from_utf8(secret.expose().to_vec()).map_err(|_| "isn't text".to_owned()));
     match text {
-        Ok(text) => Some(text),
-        Err(message) => {
-            problems.push(Problem::new(
-                "COUNTERSIGN_CONFIG",
-                format!("{reference} {message}"),
-            ));
-            None
-        }
+        Ok(text) => Ok((reference.to_string(), text)),
+        Err(message) => Err(Problem::new(
+            "COUNTERSIGN_CONFIG",
+            format!("{reference} {message}"),
+        )),
     }
 }
 
-fn file(path: &str, named: bool, problems: &mut Vec<Problem>) -> Option<String> {
+/// A file's name and text. One that nobody `named` needn't be there.
+fn file(path: &str, named: bool) -> Result<Option<(String, String)>, Problem> {
     match std::fs::read_to_string(Path::new(path)) {
-        Ok(text) => Some(text),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !named => None,
-        Err(error) => {
-            problems.push(Problem::new("--config", format!("{path} can't be read: {error}")));
-            None
-        }
+        Ok(text) => Ok(Some((path.to_owned(), text))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !named => Ok(None),
+        Err(error) => Err(Problem::new("--config", format!("{path} can't be read: {error}"))),
     }
 }
 

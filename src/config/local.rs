@@ -131,7 +131,8 @@ pub enum Function {
 /// there. `builtins` are the samples that there are.
 pub fn read(text: &str, folder: &Path, builtins: &[&str]) -> Result<Local, ConfigError> {
     let mut problems = Vec::new();
-    let values = source::from_file(text, LOCAL_KEYS, &mut problems);
+    let values =
+        source::from_file(text, LOCAL_KEYS, &mut problems).map_err(|problem| ConfigError(vec![problem]))?;
     // Nothing that `local` reads may be a secret, so nothing is referred to.
     let mut reader = Reader {
         values: &values,
@@ -194,13 +195,9 @@ impl Reader<'_> {
             people,
             http_tasks: self.names("http_tasks", check_host),
             durable_runner,
-            state_data: match self.state_data() {
-                Some(places) => Places {
-                    bucket: places.bucket.or(usual.state_data.bucket),
-                    ..places
-                },
-                None => usual.state_data,
-            },
+            state_data: self
+                .state_data(Some(usual.state_data.clone()))
+                .unwrap_or(usual.state_data),
             intake_queues: named(intake_queues, '/'),
             worked: worked
                 .into_iter()

@@ -79,6 +79,14 @@ fn a_whole_file_is_read_and_paths_are_meant_from_its_folder() {
         Some("http://127.0.0.1:5000")
     );
     let usual = Settings::default().state_data;
+    let days = read("state_data_days = 7", Path::new("."), BUILTINS).expect("right");
+    assert_eq!(
+        days.settings.state_data,
+        Places {
+            keep_days: 7,
+            ..usual.clone()
+        }
+    );
     assert_eq!(usual.table, "countersign-state-data");
     assert_eq!(
         local.settings.state_data,

@@ -103,7 +103,7 @@ impl Reader<'_> {
             check_queue_url(&url).map(|()| url)
         });
         let function = self.which_function();
-        let state_data = self.state_data();
+        let state_data = self.state_data(None);
         let ways = self.ways(&people);
         Some(Serve {
             listen: listen?,
@@ -338,6 +338,8 @@ fn check_url(text: String) -> Result<String, String> {
         matches!(url.scheme_str(), Some("http" | "https"))
             && url.host().is_some_and(|host| !host.is_empty())
             && url.query().is_none()
+            // A fragment is dropped by the parser.
+            && !text.contains('#')
             && !url
                 .authority()
                 .is_some_and(|authority| authority.as_str().contains('@'))

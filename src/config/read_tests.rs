@@ -1,7 +1,7 @@
 //! What is read, and how each thing that is wrong is told.
 
 use super::*;
-use crate::config::gathered::Gathered;
+use crate::config::{self, gathered::Gathered};
 use crate::intake::Ways;
 use crate::state_data::Places;
 
@@ -43,7 +43,8 @@ fn read_with(file: Option<&str>, variables: &[(&str, &str)]) -> Result<Serve, St
         Some("short.key") => Ok(b"c2hvcnQtY2FuYXJ5".to_vec()),
         _ => Err(std::io::Error::from(std::io::ErrorKind::NotFound)),
     };
-    Gathered::new(file.map(|text| ("countersign.toml", text)), variables, Vec::new())
+    let file = file.map(|text| ("countersign.toml".to_owned(), text.to_owned()));
+    Gathered::new(Ok(file), variables)
         .read(Runs::Service, &files)
         .map_err(|error| error.to_string())
 }
@@ -222,6 +223,11 @@ fn each_mistake_is_told_by_its_key() {
             "public_url: must be an address",
         ),
         (
+            "public_url = \"https://sign.example.com/#a\"",
+            "public_url",
+            "public_url: must be an address",
+        ),
+        (
             "listen = \"8080\"",
             "listen",
             "listen: must be an address and a port",
@@ -286,7 +292,7 @@ fn each_mistake_is_told_by_its_key() {
             "scopes",
             "api_keys[0].scopes: must be a list of scopes: requests:write,",
         ),
-        ("table = canary", "table", "line 6: isn't TOML"),
+        ("table = canary", "table", "countersign.toml, line 6: isn't TOML"),
     ] {
         let is_replaced = |line: &&str| right.is_empty() || line.split(" = ").next() != Some(right);
         let mut lines: Vec<&str> = WHOLE.lines().collect();
@@ -319,6 +325,31 @@ fn each_mistake_is_told_by_its_key() {
     }
 }
 
+/// What it says isn't known, and so not what is missing.
+#[tokio::test]
+async fn of_a_file_that_can_t_be_used_only_that_is_told() {
+    let nothing = async || unreachable!("nothing is fetched");
+    let file = ("here.toml".to_owned(), WHOLE.replace("table = ", "table "));
+    for (gathered, expected) in [
+        (
+            config::gather(Some("none.toml"), [], nothing).await,
+            "--config: none.toml can't be read: ",
+        ),
+        (
+            config::gather(Some("ssm:"), [], nothing).await,
+            "COUNTERSIGN_CONFIG: isn't complete: write ssm:NAME",
+        ),
+        (Gathered::new(Ok(Some(file)), []), "here.toml, line 6: isn't TOML"),
+    ] {
+        let read = gathered.read(Runs::Service, &|_| Ok(KEY.as_bytes().to_vec()));
+        let error = read.expect_err(expected).to_string();
+        assert!(error.contains(&format!("\n  {expected}")), "{error}");
+        assert_eq!(error.lines().count(), 2, "{error}");
+        assert!(gathered.unusable_file().is_some());
+    }
+    assert!(Gathered::new(Ok(None), []).unusable_file().is_none());
+}
+
 /// What is read when the references came to this.
 fn read_referred(
     file: &str,
@@ -329,7 +360,10 @@ fn read_referred(
     let variables = variables
         .iter()
         .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
-    let mut gathered = Gathered::new(Some(("countersign.toml", file)), variables, Vec::new());
+    let mut gathered = Gathered::new(
+        Ok(Some(("countersign.toml".to_owned(), file.to_owned()))),
+        variables,
+    );
     let asked: Vec<String> = gathered.references().iter().map(ToString::to_string).collect();
     for (reference, came) in fetched {
         assert!(
@@ -421,7 +455,7 @@ fn a_function_needs_no_api_key() {
     let file = WHOLE.split("[[api_keys]]").next().expect("the rest");
     let error = read_with(Some(file), &[]).expect_err("a service does");
     assert!(error.contains("api_keys: there are none"), "{error}");
-    let read = Gathered::new(Some(("countersign.toml", file)), [], Vec::new())
+    let read = Gathered::new(Ok(Some(("countersign.toml".to_owned(), file.to_owned()))), [])
         .read(Runs::Function, &|_| Ok(KEY.as_bytes().to_vec()));
     assert!(read.is_ok_and(|serve| serve.config.api_keys.is_empty()));
 }
@@ -436,7 +470,7 @@ fn each_key_is_shown_with_where_it_comes_from() {
             format!(r#"[{{"id": 9, "key": "{KEY}"}}]"#),
         ),
     ];
-    let shown = Gathered::new(Some(("here.toml", WHOLE)), variables, Vec::new()).shown();
+    let shown = Gathered::new(Ok(Some(("here.toml".to_owned(), WHOLE.to_owned()))), variables).shown();
     assert!(
         shown
             .iter()

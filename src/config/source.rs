@@ -149,18 +149,18 @@ pub(super) fn variable(key: &str) -> String {
     format!("{PREFIX}{}", key.to_uppercase())
 }
 
-/// File (its name, its text) and variables as one map, with where each value comes from.
+/// File (its name, what it says) and variables as one map, with where each value comes from.
 pub(super) fn merge(
-    file: Option<(&str, &str)>,
+    file: Option<(String, Map<String, Value>)>,
     variables: impl IntoIterator<Item = (String, String)>,
     problems: &mut Vec<Problem>,
 ) -> (Map<String, Value>, Origins) {
     let mut origins = Origins::new();
     let mut values = Map::new();
-    if let Some((place, text)) = file {
-        values = from_file(text, KEYS, problems);
+    if let Some((place, said)) = file {
+        values = said;
         for key in values.keys() {
-            origins.insert(key.clone(), Origin::File(place.to_owned()));
+            origins.insert(key.clone(), Origin::File(place.clone()));
         }
     }
     for (name, text) in variables {
@@ -192,23 +192,21 @@ pub(super) fn merge(
     (values, origins)
 }
 
-/// The values of the keys in `own`, from the text of a file that may hold other commands' keys as well.
-pub(super) fn from_file(text: &str, own: &[&str], problems: &mut Vec<Problem>) -> Map<String, Value> {
-    let mut values: Map<String, Value> = match toml::from_str(text) {
-        Ok(values) => values,
-        Err(error) => {
-            // The parser's own display shows the line, which may hold a secret.
-            let before = error
-                .span()
-                .map_or("", |span| &text[..span.start.min(text.len())]);
-            let line = before.matches('\n').count() + 1;
-            problems.push(Problem::new(
-                format!("line {line}"),
-                format!("isn't TOML: {}", error.message()),
-            ));
-            return Map::new();
-        }
-    };
+/// The values of the keys in `own`, from the text of a file that may hold other commands' keys as well; or the line that
+/// isn't TOML.
+pub(super) fn from_file(
+    text: &str,
+    own: &[&str],
+    problems: &mut Vec<Problem>,
+) -> Result<Map<String, Value>, Problem> {
+    let mut values: Map<String, Value> = toml::from_str(text).map_err(|error: toml::de::Error| {
+        // The parser's own display shows the line, which may hold a secret.
+        let before = error
+            .span()
+            .map_or("", |span| &text[..span.start.min(text.len())]);
+        let line = before.matches('\n').count() + 1;
+        Problem::new(format!("line {line}"), format!("isn't TOML: {}", error.message()))
+    })?;
     values.retain(|key, value| {
         let refers = value.as_str().and_then(Reference::parse).is_some();
         if SECRETS.contains(&key.as_str()) && !refers {
@@ -226,7 +224,7 @@ pub(super) fn from_file(text: &str, own: &[&str], problems: &mut Vec<Problem>) -
         }
         own.contains(&key.as_str())
     });
-    values
+    Ok(values)
 }
 
 /// "isn't a key that I know; did you mean …?"

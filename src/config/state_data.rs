@@ -11,8 +11,8 @@ pub(super) const USUAL_DAYS: u32 = 30;
 const MOST_DAYS: i64 = 3_650;
 
 impl Reader<'_> {
-    /// The places; none where no table is named.
-    pub(super) fn state_data(&mut self) -> Option<Places> {
+    /// The places. Without a table there are none, unless there is a `usual` one.
+    pub(super) fn state_data(&mut self, usual: Option<Places>) -> Option<Places> {
         let table = self.text("state_data_table");
         let table = self.checked("state_data_table", table, check_table);
         let bucket = self.text("state_data_bucket");
@@ -22,15 +22,16 @@ impl Reader<'_> {
         });
         let other_tables = self.other_tables();
         let days = self.number("state_data_days", 1, MOST_DAYS);
-        let without_table = self.values.get("state_data_table").is_none();
+        let without_table = usual.is_none() && !self.values.contains_key("state_data_table");
         for key in ["state_data_bucket", "state_data_tables", "state_data_days"] {
             if without_table && self.values.contains_key(key) {
                 self.problem(key, "needs a state_data_table beside it");
             }
         }
+        let (usual_table, usual_bucket) = usual.map(|usual| (usual.table, usual.bucket)).unzip();
         Some(Places {
-            table: table?,
-            bucket,
+            table: table.or(usual_table)?,
+            bucket: bucket.or(usual_bucket.flatten()),
             other_tables,
             keep_days: u32::try_from(days?).ok()?,
         })

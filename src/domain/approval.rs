@@ -39,6 +39,10 @@ pub struct Approval {
     pub mail_notes: Vec<MailNote>,
 }
 
+/// How many notes about mails an evidence event takes in: with everything that is observed of a hundred signers it stays
+/// under 400 KB, the most that DynamoDB takes as one item. Without that bound nobody could answer any more.
+const MOST_FOLDED: usize = 400;
+
 /// How much of what people answered stands in a result.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Responses {
@@ -71,11 +75,13 @@ impl Approval {
         self.signers.iter().map(|signer| signer.state.answer()).collect()
     }
 
-    /// What was observed, and what was told about mails, since the newest evidence event: the next one takes it in.
+    /// What was observed, and what was told about mails, since the newest evidence event: the next one takes it in; of
+    /// the latter no more than [`MOST_FOLDED`].
     pub fn unfolded(&self) -> (Vec<Observation>, Vec<MailNote>) {
         let since = self.record.evidence.at;
         let seen = self.observations.iter().filter(|seen| seen.at >= since);
         let mails = self.mail_notes.iter().filter(|note| note.at >= since);
+        let mails = mails.take(MOST_FOLDED);
         // What a mail server wrote may be personal: the chain can't forget anything.
         let bare = mails.map(|note| MailNote {
             said: None,

@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::body::{Body, People, SaltSeed};
 use crate::domain::decision::{Carried, Pending, RequestRecord};
-use crate::domain::evidence::{Event, EvidenceKey, What};
+use crate::domain::evidence::{Event, EvidenceKey, Observation, Seen, What};
 use crate::domain::ids::ApprovalId;
 use crate::domain::keys::{KeyRing, MasterKey};
 use crate::domain::request;
@@ -323,4 +323,28 @@ fn every_fate_is_said_and_kept_as_it_was() {
         status: None,
     });
     assert!(suppressed.contains("suppression list"), "{suppressed}");
+}
+
+#[test]
+fn whatever_is_told_about_a_hundred_signers_the_next_event_fits_into_an_item() {
+    let mut approval = approval(&[0]);
+    for signer in 0..100 {
+        let seen = Observation {
+            at: at(1),
+            signer,
+            seen: Seen::OpenedByMachine,
+        };
+        approval.observations.extend(vec![seen; 25]);
+        for _ in 0..MAX_NOTES {
+            approval.mail_notes.push(MailNote {
+                signer,
+                ..note(0, 1, bounced(BounceKind::Undetermined))
+            });
+        }
+    }
+    let head = &approval.record.evidence;
+    let event = Event::next(approval.id, Some(head), at(2), What::Expired, approval.unfolded());
+    assert!(event.mails.len() >= 400 && event.observed.len() == 2_500);
+    let bytes = serde_json::to_string(&event).expect("JSON").len();
+    assert!(bytes < 360_000, "{bytes}");
 }

@@ -1,5 +1,6 @@
 //! What happened to an approval, oldest first, each as a time and a sentence: the evidence's events, what was observed
-//! between them, what became of the mails, and how the workflow was told. For operators: `web/api` gives it to `countersign events`.
+//! between them, what became of the mails, and how the workflow was told. For operators: `web/api` gives it to
+//! `countersign events`.
 
 use super::approval::Approval;
 use super::callback::Callback;

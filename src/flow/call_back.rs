@@ -6,8 +6,9 @@ mod result;
 mod stopping;
 
 use super::{Flow, Step};
+use crate::aws_faults::TOO_SLOW;
 use crate::domain::approval::{Approval, Responses};
-use crate::domain::callback::{Answered, Callback, CallbackMessage, Found, Parked, Queued, SendError};
+use crate::domain::callback::{Answered, Callback, CallbackMessage, Found, Queued, SendError};
 use crate::domain::decision::{Ended, RequestState};
 use crate::domain::ids::ApprovalId;
 use crate::domain::task_token::CallbackTarget;
@@ -40,7 +41,8 @@ pub async fn next_attempt(flow: &Flow, approval: Approval) -> Result<Step, Store
     let Some((ended, queued)) = queued(&approval).filter(|(_, queued)| queued.due <= now) else {
         return Ok(Step::Nothing);
     };
-    let late = flow.is_late(queued.due);
+    // A table may have been restored from a copy since it was due, and only a process that began later works on it.
+    let late = flow.is_late(queued.due) || queued.due < flow.started;
     let begun = Ended {
         callback: Callback::Queued(queued.begin(now)),
         ..ended.clone()
@@ -69,8 +71,8 @@ fn queued(approval: &Approval) -> Option<(&Ended, &Queued)> {
     }
 }
 
-/// Makes the attempt that is on record, and records what came of it. `late`: it was overdue by far, so what is on record
-/// may be less than what was done.
+/// Makes the attempt that is on record, and records what came of it. `late`: what is on record may be less than what was
+/// done.
 async fn attempt(
     flow: &Flow,
     approval: Approval,
@@ -83,15 +85,7 @@ async fn attempt(
     let begun = begun.clone();
     let callback = match flow.target(&approval) {
         Ok(target) => send(flow, &approval, &begun, &target, patience, late).await,
-        Err(error) => {
-            let now = flow.clock.now();
-            Callback::Parked(Parked {
-                at: now,
-                reason: error.to_string(),
-                attempts: begun.attempts,
-                unanswered: begun.unanswered - 1,
-            })
-        }
+        Err(error) => Callback::Parked(begun.park(flow.clock.now(), error.to_string(), false)),
     };
     log(approval.id, &callback);
     flow.metrics.attempt(&callback);
@@ -128,11 +122,9 @@ async fn send(
         Ok(Err(SendError::Again { code, taken_perhaps })) => {
             Callback::Queued(begun.again(now, code, taken_perhaps, flow.random.unit()))
         }
-        Err(_elapsed) => {
-            Callback::Queued(begun.again(now, "no answer in time".into(), true, flow.random.unit()))
-        }
+        Err(_elapsed) => Callback::Queued(begun.again(now, TOO_SLOW.into(), true, flow.random.unit())),
         Ok(Err(SendError::Park { reason })) => Callback::Parked(begun.park(now, reason, false)),
-        Ok(Err(SendError::Closed)) => reconcile(flow, approval, begun, target, &message, late).await,
+        Ok(Err(SendError::Closed)) => reconcile(flow, approval, begun, target, &message, until, late).await,
     }
 }
 
@@ -144,15 +136,21 @@ async fn reconcile(
     begun: &Queued,
     target: &CallbackTarget,
     message: &CallbackMessage,
+    until: Instant,
     late: bool,
 ) -> Callback {
     let (found, ended) = match approval.execution_arn() {
         Some(arn) => {
             let id = approval.id.to_string();
-            tokio::join!(
-                flow.callbacks.how_it_ended(arn, target, &id),
-                flow.callbacks.ended(target, arn)
-            )
+            let asked = async {
+                tokio::join!(
+                    flow.callbacks.how_it_ended(arn, target, &id),
+                    flow.callbacks.ended(target, arn)
+                )
+            };
+            // A person may be waiting; the worker has more time for a long history.
+            let asked = tokio::time::timeout_at(until, asked).await;
+            asked.unwrap_or((Found::NotNow, None))
         }
         None => (Found::Nothing, None),
     };
@@ -168,13 +166,13 @@ async fn reconcile(
         }
         Found::Nothing if late => {
             let reason = "AWS says that the wait is over, and no history can be read that says by what. This callback was \
-                          long overdue: if the table was restored from a copy, it may have been delivered before. Look at \
-                          the workflow, then retry or close this callback.";
+                          due before this process began, or long ago: if the table was restored from a copy, it may have \
+                          been delivered before. Look at the workflow; a retry finds out once its history can be read.";
             Callback::Parked(begun.park(at, reason.to_owned(), true))
         }
         Found::Nothing if begun.earlier_may_have_landed() => {
             let reason = "AWS says that the wait is over. An earlier attempt got no answer, so this decision may have ended \
-                          it. Look at the execution, then retry or close this callback.";
+                          it. Look at the workflow; a retry finds out once its history can be read.";
             Callback::Parked(begun.park(at, reason.to_owned(), true))
         }
         Found::Nothing => moot(ended.map_or_else(

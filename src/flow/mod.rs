@@ -149,6 +149,8 @@ pub struct Flow {
     pub evidence: EvidenceKey,
     /// The time.
     pub clock: Clock,
+    /// When this process began.
+    pub started: Timestamp,
     /// Randomness.
     pub random: Random,
     /// What of the configuration the steps need.

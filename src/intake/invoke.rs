@@ -17,7 +17,7 @@ use crate::flow::operate::{OperateError, Which};
 use crate::flow::{Flow, list, open, operate};
 use serde_json::{Map, Value, json};
 
-/// Which of the two functions this is. Never taken from the event: its fields grant nothing.
+/// Which of the functions this is. Never taken from the event: its fields grant nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Function {
     /// What workflows invoke: takes requests in.

@@ -172,11 +172,11 @@ fn pairs<'a>(event: &'a Value, several: &str, one: &str) -> Vec<(&'a str, &'a st
 fn body(event: &Value) -> Bytes {
     let body = event["body"].as_str().unwrap_or_default();
     let encoded = event["isBase64Encoded"].as_bool().unwrap_or_default();
-    let decoded = data_encoding::BASE64.decode(body.as_bytes());
+    let decoded = encoded.then(|| data_encoding::BASE64.decode(body.as_bytes()));
     match decoded {
-        Ok(bytes) if encoded => bytes.into(),
+        Some(Ok(bytes)) => bytes.into(),
         // What isn't base64 in spite of its word is refused by whoever reads it.
-        _ => Bytes::copy_from_slice(body.as_bytes()),
+        Some(Err(_)) | None => Bytes::copy_from_slice(body.as_bytes()),
     }
 }
 

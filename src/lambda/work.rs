@@ -90,13 +90,19 @@ impl Work {
         Ok(())
     }
 
-    /// Runs what is due of these approvals, and what that leads to.
-    pub(super) async fn run_those(&mut self, ids: &[ApprovalId], until: Until) -> Result<(), StoreError> {
+    /// Runs what is due of these approvals, and what that leads to. What can't be read now is found by the tick: a wake
+    /// never comes again.
+    pub(super) async fn run_those(&mut self, ids: &[ApprovalId], until: Until) {
         let now = self.flow.clock.now();
         for id in ids {
-            let Some(approval) = self.flow.store.load(*id).await?.approval() else {
-                continue;
+            let approval = match self.flow.store.load(*id).await {
+                Ok(loaded) => loaded.approval(),
+                Err(error) => {
+                    tracing::warn!(approval.id = %id, error = %error, "can't see what is due; the tick will");
+                    continue;
+                }
             };
+            let Some(approval) = approval else { continue };
             let request = approval.record.state.due().map(|at| (DueWhat::Request, at));
             let mails = approval
                 .signers
@@ -108,7 +114,6 @@ impl Work {
             }
         }
         self.run(until).await;
-        Ok(())
     }
 
     /// What is left for later: the approvals, each with the moment at which the first of it falls due.

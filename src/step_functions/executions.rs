@@ -2,13 +2,14 @@
 //! the region's part of an ARN. As for callbacks, every error is sorted here, where it happens.
 
 use super::StepFunctions;
-use crate::aws_error::{code_of, turned_away, without_tokens};
-use crate::aws_faults::Service;
+use crate::aws_error::{sorted, without_tokens};
+use crate::aws_faults::{Class, Service};
 use crate::domain::execution::{ExecutionName, MachineArn};
 use aws_sdk_sfn::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::DateTime;
 use jiff::Timestamp;
+use std::error::Error;
 
 /// An execution as Step Functions describes it.
 #[derive(Clone, PartialEq, Debug)]
@@ -146,9 +147,11 @@ fn time(at: DateTime) -> Option<Timestamp> {
         .and_then(|ms| Timestamp::from_millisecond(ms).ok())
 }
 
-pub(super) fn sort<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> ExecutionError {
-    let code = code_of(error);
-    let status = error.raw_response().map(|response| response.status().as_u16());
+pub(super) fn sort<E>(error: &SdkError<E, HttpResponse>) -> ExecutionError
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    let (code, class) = sorted(Service::StepFunctions, error);
     let why = match code.as_str() {
         "StateMachineDoesNotExist" => Refusal::NoMachine,
         "ExecutionDoesNotExist" => Refusal::NoExecution,
@@ -160,9 +163,8 @@ pub(super) fn sort<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -
         "InvalidArn" => Refusal::Arn,
         "AccessDeniedException" | "AccessDenied" => Refusal::Permission,
         "KmsAccessDeniedException" | "KmsInvalidStateException" => Refusal::EncryptionKey,
-        name if turned_away(Service::StepFunctions, name) => return ExecutionError::Again { code },
-        _ if status.is_some_and(|status| (400..500).contains(&status)) => Refusal::Other,
-        _ => return ExecutionError::Again { code },
+        _ if matches!(class, Class::Again | Class::Unclear) => return ExecutionError::Again { code },
+        _ => Refusal::Other,
     };
     ExecutionError::Refused {
         why,

@@ -2,8 +2,8 @@
 //! which the request names is the one that waits for it. Whoever asks for an approval says which execution it belongs
 //! to; that alone must not be enough to have another one stopped.
 
-use super::StepFunctions;
 use super::executions::{ExecutionError, sort};
+use super::{LONGEST_PAGE, StepFunctions};
 use crate::domain::callback::SendError;
 use crate::domain::task_token::TaskToken;
 use aws_sdk_sfn::types::HistoryEvent;
@@ -34,6 +34,7 @@ impl StepFunctions {
             .client
             .get_execution_history()
             .execution_arn(execution_arn)
+            .max_results(LONGEST_PAGE)
             .into_paginator()
             .send();
         while let Some(page) = pages.next().await {

@@ -95,8 +95,9 @@ impl Store {
         Ok(places)
     }
 
-    /// One approval may stand in a shard more than once, with each of its mails that needs somebody. The index orders by time alone: whoever has the same time as the last one taken is read as well, so that the
-    /// cut falls between two moments and the ids can order what is of one.
+    /// The index orders by time alone: whoever has the same time as the last one taken is read as well, so that the cut
+    /// falls between two moments and the ids can order what is of one. An approval may stand in a shard more than once,
+    /// with each of its mails that needs somebody.
     async fn listed_in_shard(
         &self,
         key: String,

@@ -25,6 +25,7 @@ pub use list::{Listed, Place};
 pub use lookup::{Known, Lookup};
 pub use read::Loaded;
 
+use crate::aws_faults::code_of;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 
@@ -81,9 +82,9 @@ pub enum StoreError {
 fn unavailable<E, R>(operation: &'static str, error: SdkError<E, R>) -> StoreError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
-    R: std::fmt::Debug,
+    R: std::fmt::Debug + 'static,
 {
-    let code = error.code().map_or_else(|| "no answer".to_owned(), str::to_owned);
+    let code = code_of(&error).to_owned();
     let conflict = matches!(
         code.as_str(),
         "ConditionalCheckFailedException" | "TransactionConflictException"

@@ -274,6 +274,29 @@ def test_each_role_has_what_it_is_for():
     }
 
 
+def test_a_key_of_ones_own_is_used_by_whoever_meets_it_and_through_those_services_alone():
+    policy = resources("AWS::IAM::ManagedPolicy")["KeyPolicy"]
+    roles = {it["Ref"] if "Ref" in it else it["Fn::If"][1]["Ref"] for it in policy["Roles"]}
+    assert roles == {name for name in resources("AWS::IAM::Role") if "StateDataPolicy" in str(resources("AWS::IAM::Role")[name])}
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert statement["Resource"] == {"Ref": "KeyArn"} and "kms:CreateGrant" not in statement["Action"]
+    through = statement["Condition"]["StringEquals"]["kms:ViaService"]
+    services = {it["Fn::Sub"].partition(".")[0] for it in through}
+    # What is encrypted with it.
+    encrypted = {name for name, it in template()["Resources"].items() if "KeyArn" in str(it) and name != "KeyPolicy"}
+    assert encrypted == {"Table", "StateDataTable", "StateDataBucket", "MasterKey", "EvidenceKey"}
+    assert services == {"dynamodb", "s3", "secretsmanager"}
+
+
+def test_a_container_is_only_made_where_it_would_start():
+    """`serve` starts with no API key only as a function: src/config/read.rs."""
+    rule = template()["Rules"]["ContainersHaveAnAddress"]
+    (needs,) = [it["Assert"]["Fn::Or"] for it in rule["Assertions"] if "API key" in it["AssertDescription"]]
+    assert {"Fn::Equals": [{"Ref": "Image"}, ""]} in needs
+    assert {"Fn::Not": [{"Fn::Equals": [{"Ref": "ApiKeys"}, "[]"]}]} in needs
+    assert {"Fn::Not": [{"Fn::Equals": [{"Ref": "ConfigParameter"}, ""]}]} in needs
+
+
 def test_every_log_group_forgets():
     groups = resources("AWS::Logs::LogGroup")
     assert len(groups) >= 6
@@ -337,6 +360,12 @@ def test_what_is_counted_as_parked_is_what_is_logged():
     patterns = {it["FilterPattern"] for it in resources("AWS::Logs::MetricFilter").values()}
     assert patterns == {'"callback parked"'}
     assert re.search(r'tracing::error!\([^;]*"callback parked', (ROOT / "src/flow/call_back.rs").read_text())
+
+
+def test_an_alarm_is_silent_where_nothing_is_counted_but_for_the_one_that_is_about_that():
+    alarms = {name: it["TreatMissingData"] for name, it in resources("AWS::CloudWatch::Alarm").items()}
+    assert {name for name, it in alarms.items() if it != "notBreaching"} == {"SilenceAlarm", "BouncesAlarm"}
+    assert (alarms["SilenceAlarm"], alarms["BouncesAlarm"]) == ("breaching", "ignore")
 
 
 def test_there_is_something_to_do_for_every_alarm():

@@ -2,86 +2,13 @@
 function of `countersign local`, which asks Bob, and whose calls about the callback reach the runner."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
-import urllib.request
-from pathlib import Path
 
-import boto3
 import pytest
-from demo import PATIENCE, answer, fetch, wait_until
+from demo import answer, fetch, wait_until
+from durable import SAMPLE, Runner, path_with_tools
 from local import Local
-from serve import environment, free_port
-
-ROOT = Path(__file__).parents[2]
-SAMPLE = ROOT / "infra/workflows/durable-approval"
-RUNNER = Path(sys.executable).parent / "dex-local-runner"
-
-
-class Runner:
-    """AWS's runner of durable functions, which has the functions' code run by the Lambda at `endpoint`."""
-
-    def __init__(self, port: int, endpoint: str):
-        self.url = f"http://127.0.0.1:{port}"
-        self.process = subprocess.Popen(
-            [RUNNER, "start-server", "--host", "127.0.0.1", "--port", str(port), "--lambda-endpoint", endpoint,
-             "--local-runner-region", "us-east-1"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            env=environment(AWS_ACCESS_KEY_ID="any", AWS_SECRET_ACCESS_KEY="any", AWS_REGION="us-east-1"),
-        )
-        self.client = boto3.client(
-            "lambda", endpoint_url=self.url, region_name="us-east-1",
-            aws_access_key_id="any", aws_secret_access_key="any",
-        )
-
-    def __enter__(self):
-        wait_until("the runner answers", self._answers)
-        return self
-
-    def _answers(self) -> bool:
-        assert self.process.poll() is None, "the runner has ended"
-        try:
-            with urllib.request.urlopen(f"{self.url}/health", timeout=5) as healthy:
-                return healthy.status == 200
-        except OSError:
-            return False
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait(PATIENCE)
-
-    def start(self, name: str, given: dict) -> str:
-        """Starts an execution of the sample; gives its ARN."""
-        body = {
-            "AccountId": "123456789012", "FunctionName": "publish", "FunctionQualifier": "$LATEST",
-            "ExecutionName": name, "ExecutionTimeoutSeconds": 3600, "ExecutionRetentionPeriodDays": 1,
-            "InvocationId": name, "Input": json.dumps(given),
-        }
-        request = urllib.request.Request(
-            f"{self.url}/start-durable-execution", json.dumps(body).encode(), {"content-type": "application/json"}
-        )
-        with urllib.request.urlopen(request, timeout=PATIENCE) as started:
-            return json.load(started)["ExecutionArn"]
-
-    def ended(self, arn: str) -> dict:
-        """The execution once it has ended."""
-
-        def found():
-            execution = self.client.get_durable_execution(DurableExecutionArn=arn)
-            return execution if execution["Status"] != "RUNNING" else None
-
-        return wait_until(f"{arn} ends", found)
-
-    def result(self, arn: str) -> dict:
-        ended = self.ended(arn)
-        assert ended["Status"] == "SUCCEEDED", ended
-        return json.loads(ended["Result"])
-
-    def events(self, arn: str) -> list[str]:
-        history = self.client.get_durable_execution_history(DurableExecutionArn=arn)
-        return [event["EventType"] for event in history["Events"]]
+from serve import free_port
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +18,7 @@ def local(tmp_path_factory):
     port = free_port()
     config = folder / "countersign.toml"
     config.write_text(config.read_text().replace("http://127.0.0.1:5000", f"http://127.0.0.1:{port}"))
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    with Local(folder, PATH=path) as running:
+    with Local(folder, PATH=path_with_tools()) as running:
         running.ready()
         with Runner(port, running.aws) as runner:
             running.runner = runner

@@ -74,6 +74,7 @@ def test_what_cannot_be_read(tmp_path):
         assert done.returncode == 2
         assert re.search(f"{path}.*{why}", done.stderr), done.stderr
         assert "no-timeout" in done.stdout, "the others are read all the same"
+    assert run("lint", tmp_path / "none.asl.json").stdout == "", "nothing was looked at, so nothing is said of it"
     assert run("lint").returncode == 2
     done = run("lint", "--allow", "no-such-rule", WORKFLOWS)
     assert done.returncode == 2

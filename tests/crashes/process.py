@@ -4,14 +4,13 @@ import signal
 import subprocess
 from pathlib import Path
 
-from demo import BINARY
 from serve import environment
 
 
 class Process:
     """The service as a process, the `number`th of its life."""
 
-    def __init__(self, number: int, folder: Path, aws: str, clock_ahead: Path, seconds_ahead: int):
+    def __init__(self, program: Path, number: int, folder: Path, aws: str, clock_ahead: Path, seconds_ahead: int):
         self.number = number
         variables = environment(
             AWS_ENDPOINT_URL=aws, AWS_REGION="us-east-1", AWS_ACCESS_KEY_ID="any", AWS_SECRET_ACCESS_KEY="any",
@@ -20,7 +19,7 @@ class Process:
         self._output = folder / f"serve-{number}.log"
         with self._output.open("ab") as output:
             self._process = subprocess.Popen(
-                [BINARY, "serve"], cwd=folder, env=variables, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                [program, "serve"], cwd=folder, env=variables, stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
         self.is_dead = False
 

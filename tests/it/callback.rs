@@ -148,12 +148,32 @@ async fn a_workflow_that_ended_after_a_lost_call_is_told_apart_from_one_that_too
         .await
         .unwrap();
     harness.pass(SignedDuration::from_mins(10)).await;
-    let found = callback(&harness).await;
-    // Nothing of the task's end stands in a stopped execution's history: an operator has to look.
-    assert!(
-        matches!(found, Callback::Parked(_) | Callback::Moot { .. }),
-        "{found:?}"
-    );
+    let Callback::Moot { because, .. } = callback(&harness).await else {
+        panic!("{:?}", callback(&harness).await)
+    };
+    assert_eq!(because, "the waiting state ended with ExecutionAborted");
+    harness.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_is_not_kept_waiting_while_a_history_is_read() {
+    let harness = Harness::start().await;
+    harness.start_workflow(&ask_bob()).await;
+    let path = harness.link("bob@example.com").await;
+    let token = harness.get(&path).await.form_token();
+    let closed = Fault::Refused(400, "TaskTimedOut");
+    harness.faults.next("SendTaskSuccess", 1, closed);
+    harness
+        .faults
+        .next("GetExecutionHistory", usize::MAX / 2, Fault::Slow);
+    let sent = tokio::time::Instant::now();
+    let page = harness.post(&path, &token, "approve", "", "Bob").await;
+    assert!(page.text().contains("approval was recorded"), "{}", page.text());
+    assert!(sent.elapsed().as_secs() < 3, "{:?}", sent.elapsed());
+    assert!(matches!(callback(&harness).await, Callback::Queued(_)));
+    harness.faults.clear();
+    harness.settle().await;
+    assert!(matches!(callback(&harness).await, Callback::Delivered { .. }));
     harness.finish().await;
 }
 

@@ -5,6 +5,9 @@ use super::harness::{Fault, Harness, approval_machine, ask_bob};
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use countersign::domain::callback::Callback;
 use countersign::domain::decision::{RequestState, WorkflowEnd};
+use countersign::intake::Ways;
+use countersign::store::{DueItem, DueWhat};
+use countersign::worker;
 use http::StatusCode;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -206,8 +209,8 @@ async fn mails_wait_until_the_workflow_can_be_asked() {
     harness.finish().await;
 }
 
-/// Bob's approval is written and throttled on its way; a copy is made; then it is delivered.
-async fn delivered_since(harness: &Harness, known: bool) -> Items {
+/// Bob's approval is written and throttled on its way; a copy is made; then it is delivered, and time passes.
+async fn delivered_since(harness: &Harness, known: bool, ago: SignedDuration) -> Items {
     harness.start_long_workflow(json!({}), known).await;
     let path = harness.link("bob@example.com").await;
     let throttled = Fault::Refused(400, "ThrottlingException");
@@ -216,7 +219,7 @@ async fn delivered_since(harness: &Harness, known: bool) -> Items {
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     assert!(matches!(harness.ended_callback().await, Callback::Queued(_)));
     let copy = harness.backup().await;
-    harness.pass(day()).await;
+    harness.pass(ago).await;
     assert!(matches!(
         harness.ended_callback().await,
         Callback::Delivered { .. }
@@ -227,7 +230,7 @@ async fn delivered_since(harness: &Harness, known: bool) -> Items {
 #[tokio::test(start_paused = true)]
 async fn a_callback_delivered_since_is_found_out() {
     let harness = Harness::start().await;
-    let copy = delivered_since(&harness, true).await;
+    let copy = delivered_since(&harness, true, day()).await;
     harness.restore(copy).await;
     harness.pass(SignedDuration::from_hours(1)).await;
     let callback = harness.ended_callback().await;
@@ -238,7 +241,7 @@ async fn a_callback_delivered_since_is_found_out() {
 #[tokio::test(start_paused = true)]
 async fn without_a_history_an_operator_is_asked_rather_than_bob_told_that_he_was_late() {
     let harness = Harness::start().await;
-    let copy = delivered_since(&harness, false).await;
+    let copy = delivered_since(&harness, false, day()).await;
     harness.restore(copy).await;
     harness.pass(SignedDuration::from_hours(1)).await;
     let Callback::Parked(parked) = harness.ended_callback().await else {
@@ -255,6 +258,20 @@ async fn without_a_history_an_operator_is_asked_rather_than_bob_told_that_he_was
         !subjects.iter().any(|subject| subject.contains("too late")),
         "{subjects:?}"
     );
+    harness.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fell_due_just_before_the_processes_began_again_may_have_been_delivered_too() {
+    let harness = Harness::start().await;
+    let copy = delivered_since(&harness, false, SignedDuration::from_mins(1)).await;
+    harness.restore(copy).await;
+    let id = harness.only_approval().await.id;
+    let what = DueWhat::Request;
+    let begun_again = harness.another_app(Ways::default()).flow();
+    worker::step(&begun_again, DueItem { id, what }).await.unwrap();
+    let callback = harness.ended_callback().await;
+    assert!(matches!(callback, Callback::Parked(_)), "{callback:?}");
     harness.finish().await;
 }
 

@@ -1,4 +1,5 @@
-"""The packaged function, and the two AWS that it is run against: moto, and the embedded one."""
+"""The packaged function, and the two AWS that it is run against: moto, and the embedded one. The lives of the crash grid have
+an AWS of their own."""
 
 import json
 import os
@@ -15,14 +16,25 @@ import pytest
 from botocore.config import Config
 
 from demo import BOB, PATIENCE, fetch, wait_until
-from events import PUBLIC
 from local import Local
-from runtime import Function
+from invoked import Invoked
+from lives.grid import BESIDES, OF_LAMBDA, POINTS
+from lives.running import running
+from lives.table import add_mark, cases_of, print_grid
+from runtime import Function, variables
 from serve import create_table, free_port, new_key
 
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", Path(__file__).parents[2] / "target"))
 ARCHITECTURE = {"aarch64": "arm64"}.get(platform.machine(), "x86_64")
 PACKAGE = TARGET / f"lambda/countersign-{ARCHITECTURE}.zip"
+
+
+def pytest_configure(config):
+    add_mark(config)
+
+
+def pytest_terminal_summary(terminalreporter):
+    print_grid(terminalreporter, "as a Lambda function", {"points": POINTS, "other points": BESIDES + OF_LAMBDA})
 
 
 class Aws:
@@ -156,13 +168,7 @@ def make(aws, program, api_key, wakes, tmp_path_factory):
     """Makes functions, each with the variables that the template gives it, and more."""
 
     def make(**more: str) -> Function:
-        usual = {
-            "AWS_ENDPOINT_URL": aws.endpoint, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "any",
-            "AWS_SECRET_ACCESS_KEY": "any", "COUNTERSIGN_PUBLIC_URL": PUBLIC, "COUNTERSIGN_ORGANISATION": "Example Ltd",
-            "COUNTERSIGN_TABLE": "approvals-of-lambda", "COUNTERSIGN_MAIL_FROM": "Countersign <countersign@example.com>",
-            "COUNTERSIGN_MASTER_KEY": "07" * 32, "COUNTERSIGN_EVIDENCE_KEY": "08" * 32,
-            "COUNTERSIGN_API_KEYS": api_key[1], "COUNTERSIGN_WAKE_QUEUE": wakes,
-        }
+        usual = variables(aws.endpoint, "approvals-of-lambda", api_key[1], wakes)
         return Function(program, tmp_path_factory.mktemp("function"), **(usual | more))
 
     return make
@@ -178,3 +184,11 @@ def function(make):
 def operations(make):
     with make(COUNTERSIGN_OPERATIONS="on") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def lives(request, demo, program, api_key, tmp_path_factory):
+    """The lives of all cases that are to be tested, begun: what each comes to."""
+    folder = tmp_path_factory.mktemp("crashes")
+    with running(Invoked, program, api_key, demo, cases_of(request.session), folder) as begun:
+        yield begun

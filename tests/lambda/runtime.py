@@ -2,7 +2,6 @@
 frozen from each answer to the next event."""
 
 import json
-import os
 import queue
 import signal
 import subprocess
@@ -14,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from demo import PATIENCE, Answer
+from events import PUBLIC
 from serve import environment
 
 # What the function is given to answer an event, in seconds.
@@ -58,6 +58,9 @@ class Function:
         self.process: subprocess.Popen | None = None
         # How long the process took from its start to its first question for an event, in seconds, newest last.
         self.starts: list[float] = []
+        # By how many seconds the clock of what is started next is ahead.
+        self.ahead = 0
+        self._left: list[subprocess.Popen] = []
 
     def __enter__(self):
         return self
@@ -67,10 +70,10 @@ class Function:
         self._server.shutdown()
         self._server.server_close()
 
-    def invoke(self, event, kill_after: float | None = None):
+    def invoke(self, event):
         """What the function answers. Its process is started where there is none, and frozen again after the answer."""
         if self.process is None or self.process.poll() is not None:
-            self._start()
+            self.start()
         self._thaw()
         self._events.put((str(uuid.uuid4()), json.dumps(event).encode()))
         end = time.monotonic() + TIMEOUT + 5
@@ -88,15 +91,23 @@ class Function:
             raise FunctionError(value)
         return value
 
-    def kill(self):
-        """Ends the process as Lambda does: at once, frozen or not."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait(PATIENCE)
+    def leave(self):
+        """Leaves the process frozen, for good: the next event has another one."""
+        self._left.append(self.process)
+        self.process = None
 
-    def _start(self):
+    def kill(self):
+        """Ends the process as Lambda does: at once, frozen or not. Those that were left end too."""
+        for process in (*self._left, self.process):
+            if process is not None and process.poll() is None:
+                process.kill()
+                process.wait(PATIENCE)
+
+    def start(self):
+        """Starts a process, and waits until it asks for an event."""
         self._ready.clear()
-        # An event that a dead process had taken isn't given to the next one: the caller has been told.
+        # An event that a dead process had taken isn't given to the next one: the caller has been told. Nobody else asks.
+        self._events.put(None)
         self._events, self._answers = queue.Queue(), queue.Queue()
         host, port = self._server.server_address
         began = time.monotonic()
@@ -105,7 +116,7 @@ class Function:
             env=environment(
                 AWS_LAMBDA_RUNTIME_API=f"{host}:{port}", AWS_LAMBDA_FUNCTION_NAME="countersign",
                 AWS_LAMBDA_FUNCTION_VERSION="$LATEST", AWS_LAMBDA_FUNCTION_MEMORY_SIZE="256", _HANDLER="bootstrap",
-                LAMBDA_TASK_ROOT=str(self._folder), **self._variables,
+                LAMBDA_TASK_ROOT=str(self._folder), CLOCK_AHEAD_SECONDS=str(self.ahead), **self._variables,
             ),
         )
         while not self._ready.wait(0.005):
@@ -116,10 +127,10 @@ class Function:
         self.starts.append(time.monotonic() - began)
 
     def _freeze(self):
-        os.kill(self.process.pid, signal.SIGSTOP)
+        self.process.send_signal(signal.SIGSTOP)
 
     def _thaw(self):
-        os.kill(self.process.pid, signal.SIGCONT)
+        self.process.send_signal(signal.SIGCONT)
 
     def _handler(function):  # noqa: N805 - the handler's own `self` is another
         class Handler(BaseHTTPRequestHandler):
@@ -128,10 +139,14 @@ class Function:
             def do_GET(self):
                 assert self.path == "/2018-06-01/runtime/invocation/next", self.path
                 function._ready.set()
-                number, event = function._events.get()
+                given = function._events.get()
+                if given is None:
+                    self.close_connection = True
+                    return
+                number, event = given
                 self._say(200, event, {
                     "Lambda-Runtime-Aws-Request-Id": number,
-                    "Lambda-Runtime-Deadline-Ms": str(int((time.time() + TIMEOUT) * 1000)),
+                    "Lambda-Runtime-Deadline-Ms": str(int((time.time() + function.ahead + TIMEOUT) * 1000)),
                     "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:us-east-1:123456789012:function:countersign",
                     "Lambda-Runtime-Trace-Id": "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1",
                 })
@@ -173,6 +188,16 @@ class Function:
                 pass
 
         return Handler
+
+
+def variables(endpoint: str, table: str, api_keys: str, wakes: str) -> dict[str, str]:
+    """The variables that the template gives a function, and those by which it finds the AWS at `endpoint`."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any",
+        "COUNTERSIGN_PUBLIC_URL": PUBLIC, "COUNTERSIGN_ORGANISATION": "Example Ltd", "COUNTERSIGN_TABLE": table,
+        "COUNTERSIGN_MAIL_FROM": "Countersign <countersign@example.com>", "COUNTERSIGN_MASTER_KEY": "07" * 32,
+        "COUNTERSIGN_EVIDENCE_KEY": "08" * 32, "COUNTERSIGN_API_KEYS": api_keys, "COUNTERSIGN_WAKE_QUEUE": wakes,
+    }
 
 
 def read_answer(answer: dict) -> Answer:

@@ -1,10 +1,12 @@
 """An account that the stack of infra/template.yaml runs in, without AWS: moto has what CloudFormation made (tables, secrets,
 bucket, parameters), the embedded AWS of `countersign local` runs workflows and functions, has the queues and takes the
 mails. The functions are this program, with the variables that CloudFormation gives them. What Lambda, API Gateway and the
-scheduler do between them is done here. Everything passes a recorder; each caller is known by its role's name."""
+scheduler do between them is done here. Everything passes a recorder; each caller is known by its role's name. A durable
+function asks as well, whose executions AWS's own runner keeps."""
 
 import base64
 import json
+import shutil
 import threading
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,11 +17,15 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from demo import BINARY, PATIENCE, wait_until
+from durable import SAMPLE, Runner, path_with_tools
 from iam import ACCOUNT, REGION, Recorder, arn
 from local import Local
+from serve import free_port
 from stack import Stack
 from template import resources
 
+# The durable function, by a name that the stack's DurableFunctions allows.
+DURABLE = "legal-publish"
 OF_MOTO = ("dynamodb", "secretsmanager", "ssm", "s3")
 
 
@@ -30,9 +36,13 @@ class Account:
         self.stack, self.folder, self.name = stack, folder, stack.name
         self.functions = {"Function": f"{self.name}", "OperationsFunction": f"{self.name}-operations", "TaskToolsFunction": f"{self.name}-task-tools"}
         (folder / "workflows").mkdir()
+        shutil.copy(SAMPLE / "publish.py", folder)
+        runner_port = free_port()
+        self.durable_runner = f"http://127.0.0.1:{runner_port}"
         self._write_configuration("http://127.0.0.1:9")
-        self.local = Local(folder / "workflows", "--config", str(folder / "local.toml"))
+        self.local = Local(folder / "workflows", "--config", str(folder / "local.toml"), PATH=path_with_tools())
         self.recorder = Recorder(self.local.ready().aws, **dict.fromkeys(OF_MOTO, moto))
+        self.runner = Runner(runner_port, self.local.aws, DURABLE)
         self._write_configuration(self.recorder.url)
         self.stopping = threading.Event()
         self.threads = [threading.Thread(target=self._deliver, args=(queue,), daemon=True) for queue in ("requests", "wake")]
@@ -41,7 +51,7 @@ class Account:
     def _write_configuration(self, endpoint: str):
         """What `countersign local` is to have: the functions as CloudFormation made them, and the queues."""
         lines = [
-            'mail_identities = ["example.com"]',
+            f'durable_runner = "{self.durable_runner}"', 'mail_identities = ["example.com"]',
             f'queues = ["{self.name}-requests", "{self.name}-requests-dead", "{self.name}-wake"]', "",
         ]
         for logical, name in self.functions.items():
@@ -53,11 +63,14 @@ class Account:
             lines += [f"[functions.{name}]", f"command = {command}", "timeout_seconds = 60", f"[functions.{name}.environment]"]
             lines += [f"{key} = {json.dumps(text)}" for key, text in variables.items()] + [""]
         lines += [f"[functions.{self.name}-sign-document]", 'builtin = "sign-document"']
+        lines += [f"[functions.{DURABLE}]", 'command = ["python3", "-m", "awslambdaric", "publish.handler"]', "timeout_seconds = 60"]
+        lines += [f"[functions.{DURABLE}.environment]", f"COUNTERSIGN_FUNCTION = {json.dumps(self.name)}"]
         (self.folder / "local.toml").write_text("\n".join(lines))
 
     def __enter__(self):
         self.recorder.__enter__()
         self.front.start()
+        self.runner.__enter__()
         self.refused = None
         try:
             wait_until("the functions are there", self._has_functions)
@@ -98,6 +111,7 @@ class Account:
             if thread.is_alive():
                 thread.join(PATIENCE)
         self.front.stop()
+        self.runner.__exit__()
         self.local.kill()
         self.recorder.__exit__()
 

@@ -30,7 +30,7 @@ def api_key() -> tuple[str, str]:
 
 @pytest.fixture(scope="module")
 def account(aws, client, api_key, packaged, tmp_path_factory):
-    stack = Stack(aws, client, packaged, "approvals", ApiKeys=api_key[1], StartableStateMachines="orders-*")
+    stack = Stack(aws, client, packaged, "approvals", ApiKeys=api_key[1], StartableStateMachines="orders-*", DurableFunctions="legal-*")
     with Account(stack, aws, tmp_path_factory.mktemp("account")) as account:
         yield account
 
@@ -141,6 +141,24 @@ def test_what_becomes_of_a_mail_is_known(account):
     wait_until("the bounce is noticed", bounced)
 
 
+@pytest.mark.parametrize(("outcome", "published"), [("approve", True), ("reject", False)])
+def test_a_durable_function_asks_and_goes_on(account, outcome, published):
+    """The answer's own answer is lost, so that the execution's history is looked at."""
+    if outcome == "approve":
+        account.recorder.lose.append("lambda:SendDurableExecutionCallbackSuccess")
+    execution = account.runner.start(outcome, {"documentId": f"9{len(outcome)}"})
+    assert answer(link_about(account, f"document 9{len(outcome)}"), outcome, "Not yet.").status == 200
+    result = account.runner.result(execution)
+    assert result["published"] == published, result
+
+    def is_settled():
+        shown = account.invoke({"action": "show", "requestId": result["requestId"]}, "OperationsFunction")
+        return shown["callback"]["state"] == "delivered"
+
+    wait_until("the callback is settled", is_settled)
+    assert account.recorder.lose == []
+
+
 def test_state_data_is_put_down_and_read(account):
     """Small items in the table, one that it can't hold in the bucket."""
     asked = {"namespace": "run-7", "key": "characters"}
@@ -200,6 +218,14 @@ def test_what_only_a_function_may_is_asked(account, role):
     own = list(account.stack.inline(role).values())
     used = {pair for call in account.recorder.of(role) for pair in allowing(own, call) or []}
     assert granted(own) - {action for action, _ in used} <= BY_AWS | ({"sqs:SendMessage"} if role != "FunctionRole" else set())
+
+
+def test_what_durable_functions_need_is_asked(account):
+    service = [account.stack.policy("ServicePolicy")]
+    needed = {action for action in granted(service) if action.startswith("lambda:")}
+    assert len(needed) == 5, needed
+    used = {action for call in account.recorder.of("FunctionRole") for action, _ in allowing(service, call) or []}
+    assert needed - used == set()
 
 
 def test_what_state_data_needs_is_asked(account):

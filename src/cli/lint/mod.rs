@@ -81,7 +81,9 @@ impl Lint {
                     say(&report::finding(file, finding));
                 }
             }
-            say(&report::summary(&counts, files.len()));
+            if !files.is_empty() {
+                say(&report::summary(&counts, files.len()));
+            }
         }
         if !unreadable.is_empty() {
             return Err(Failure::usage(unreadable.join("\n")));

@@ -165,6 +165,12 @@ impl Setup {
             }
             place => PathBuf::from(place.unwrap_or(crate::config::USUAL_FILE)),
         };
+        // What it says would seem to be missing, and be made a second time.
+        if file.exists()
+            && let Some(error) = gathered.unusable_file()
+        {
+            return Err(Failure::usage(error.to_string()));
+        }
         let simple = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
         if !(3..=40).contains(&self.name.len()) || !self.name.chars().all(simple) {
             return Err(Failure::usage("--name: use 3 to 40 letters, digits, - and _"));

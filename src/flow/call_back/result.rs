@@ -2,6 +2,7 @@
 //! state data, before the attempt and always at the same place, so that an attempt made again finds it as it is; the
 //! workflow gets a pointer.
 
+use crate::aws_faults::TOO_SLOW;
 use crate::domain::approval::{Approval, Responses};
 use crate::domain::callback::{CallbackMessage, MAX_OUTPUT_BYTES};
 use crate::flow::Flow;
@@ -44,9 +45,9 @@ pub(super) async fn that_fits(
 fn took_too_long() -> StateDataError {
     StateDataError::Aws {
         operation: "PutItem",
-        code: "no answer in time".to_owned(),
+        code: TOO_SLOW.to_owned(),
         refused: false,
-        cause: "no answer in time".into(),
+        cause: TOO_SLOW.into(),
     }
 }
 

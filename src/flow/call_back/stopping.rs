@@ -1,6 +1,7 @@
 //! An attempt to stop the execution of a request that was withdrawn with that wish. That the execution is ours was proven
 //! before the wish was written down (`flow/operate.rs`).
 
+use crate::aws_faults::TOO_SLOW;
 use crate::domain::approval::Approval;
 use crate::domain::callback::{Callback, CallbackMessage, Queued};
 use crate::flow::Flow;
@@ -45,6 +46,6 @@ pub(super) async fn attempt(
         Ok(Err(ExecutionError::Refused { code, message, .. })) => {
             Callback::Parked(begun.park(now, format!("{code}: {message}"), false))
         }
-        Err(_elapsed) => again("no answer in time".to_owned()),
+        Err(_elapsed) => again(TOO_SLOW.to_owned()),
     }
 }

@@ -3,7 +3,7 @@
 import json
 import re
 
-import evidence
+from lives import evidence
 
 def check(life):
     """Fails unless the workflow has ended as Bob decided (or as is due at the deadline), once, with evidence of it, and

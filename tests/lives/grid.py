@@ -83,6 +83,8 @@ class Point(NamedTuple):
     """Whether a call is the one; `None` where the point is no call to AWS."""
     leases: dict[Form, int] = {}
     """The seconds after which a claim that the dead process leaves may be taken over."""
+    forms: tuple[Form, ...] = tuple(Form)
+    """The forms that there are of it."""
 
     def __str__(self):
         return self.id
@@ -165,6 +167,11 @@ BESIDES = [
         dict.fromkeys(Form, CALLBACK_LEASE),
     ),
 ]
+# Of Lambda alone, where nothing runs after an answer, and what a process knew is gone when it is frozen for good.
+WAKE_SENT = Point("L1", "the wake sent", lambda call: call.operation == "SendMessage")
+BY_WAKES = Point("L2", "frozen for good after each answer; wakes alone", lambda _: False, forms=(Form.AFTER,))
+BY_TICKS = Point("L3", "frozen for good after each answer; ticks alone", lambda _: False, forms=(Form.AFTER,))
+OF_LAMBDA = [WAKE_SENT, BY_WAKES, BY_TICKS]
 POINT = {point.id: point for point in POINTS + BESIDES}
 
 
@@ -181,9 +188,14 @@ class Case(NamedTuple):
     """Whether the lease is waited for, rather than a process started with its clock ahead."""
 
     @property
+    def dies(self) -> bool:
+        """Whether the process is killed; else it is frozen for good, as often as it answers."""
+        return self.point not in (BY_WAKES, BY_TICKS)
+
+    @property
     def throttles(self) -> bool:
         """Whether Step Functions turns the first attempt away."""
-        return self.point.id in ("P8", "B3")
+        return self.point.id in ("P8", "B3") or self.point is BY_TICKS
 
     @property
     def reminds(self) -> bool:
@@ -220,3 +232,10 @@ CASES = [
 CASES += [Case(point, form, "approve", 1) for point in BESIDES for form in Form]
 # First, because it takes longest.
 CASES.insert(0, Case(POINT["P9"], Form.NO_ANSWER, "approve", 1, waits=True))
+CASES_OF_LAMBDA = CASES + [
+    Case(point, form, decision, signers)
+    for signers in (1, 2)
+    for point in OF_LAMBDA
+    for form in point.forms
+    for decision in ("approve", "reject")
+]

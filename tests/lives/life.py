@@ -1,23 +1,19 @@
-"""One approval's life, with a service that dies in it once: a workflow that asks, the service as a process, and the
-signers with their browsers. Whoever gets no answer tries again, as people and workflows do."""
+"""One approval's life, with a service that dies in it once: a workflow that asks, the service, and the signers with their
+browsers. Whoever gets no answer tries again, as people and workflows do. How the service runs, its sub-classes say."""
 
-import contextlib
-import http.client
 import json
 import re
-import select
-import socket
 import time
 import urllib.parse
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import NamedTuple
 
-from checks import check
 from demo import FORM, Demo, form_of, link_in
-from grid import POINT, Call, Case, Form
-from process import Process
+from lives.checks import check
+from lives.grid import POINT, Call, Case, Form
+from lives.wire import Fate, Line, Wire
 from serve import create_table
-from wire import Fate, Line, Wire
 
 EVIDENCE_SEED = bytes([8] * 32)
 # Longer than any lease, so that one that isn't skipped passes by itself.
@@ -47,6 +43,8 @@ KINDS = {
 class World(NamedTuple):
     """What all lives share."""
 
+    program: Path
+    """What runs as the service."""
     demo: Demo
     """Its AWS; its own service has another table."""
     wire: Wire
@@ -56,8 +54,8 @@ class World(NamedTuple):
     """The library that puts a process's clock ahead."""
     key: str
     """An API key."""
-    key_lines: str
-    """The lines of a configuration that make it known."""
+    key_known: str
+    """What makes it known to a configuration."""
     clients: dict
     """boto3's clients for the AWS, by service."""
 
@@ -69,8 +67,11 @@ class Entry(NamedTuple):
     what: str
 
 
-class Life:
+class Life(ABC):
     """One case, from the workflow's start to where nothing is due."""
+
+    url: str
+    """Where signers and programs find the service."""
 
     def __init__(self, world: World, case: Case, folder: Path):
         self.world = world
@@ -81,56 +82,58 @@ class Life:
         names = ["Bob", "Carol"][: case.signers]
         self.addresses = {name: f"{name.lower()}+{self.table}@example.com".lower() for name in names}
         self._folder = folder
-        self._ahead = 0
+        # How many processes there were so far, and which of them was killed at the point.
         self._starts = 0
-        # Which of the processes was killed at the point.
         self._struck: int | None = None
         self._throttled = False
         self.journal: list[Entry] = []
-        # A port that no other program gets while the service is down.
-        self._port = socket.socket()
-        self._port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._port.bind(("127.0.0.1", 0))
-        self.host = "127.0.0.1:{}".format(self._port.getsockname()[1])
         self._line = Line(world.wire, world.demo.aws, self._fate_of, self._done)
 
     def run(self):
         create_table(self.world.clients["dynamodb"], self.table)
-        self._configure()
-        self._start()
+        self._begin()
         try:
             self._live()
             check(self)
         except Exception as failure:
-            failure.add_note(f"{self.journal}\n{self._line.process.said()[-4000:]}")
+            failure.add_note(f"{self.journal}\n{self._said()[-4000:]}")
             raise
         finally:
-            self._line.process.die()
-            self._line.process.wait()
+            self._end()
             self._line.close()
-            self._port.close()
 
-    # ---- the service and its line to AWS
+    # ---- the service, however it runs
 
-    def _configure(self):
-        (self._folder / "master.key").write_text("07" * 32)
-        (self._folder / "evidence.key").write_text(EVIDENCE_SEED.hex())
-        (self._folder / "countersign.toml").write_text(
-            f'public_url = "http://{self.host}"\nlisten = "{self.host}"\norganisation = "Example Ltd"\n'
-            f'table = "{self.table}"\nmail_from = "Countersign <countersign@example.com>"\nlook_every_seconds = 2\n'
-            f'master_key_file = "master.key"\nevidence_key_file = "evidence.key"\n\n{self.world.key_lines}'
-        )
+    @abstractmethod
+    def _begin(self):
+        """Prepares it."""
 
-    def _start(self, seconds_later: int = 0):
-        self._ahead += seconds_later
-        self._starts += 1
-        library = self.world.clock_ahead
-        self._line.process = Process(self._starts, self._folder, self._line.url, library, self._ahead)
+    @abstractmethod
+    def _end(self):
+        """Ends it, and gives back what it had."""
 
-    def _revive(self):
-        """Starts the service again if it was killed: when its claims may be taken over."""
-        if self._line.process.is_gone():
-            self._start(self.case.lease())
+    @abstractmethod
+    def _skip(self, seconds: int):
+        """Lets so much time pass for it, in which its process ends."""
+
+    @abstractmethod
+    def _keep_up(self):
+        """Sees to it that it goes on, when it was killed. Is called before each look at it."""
+
+    @abstractmethod
+    def _take_in(self, request: dict) -> str | None:
+        """Asks as the workflow does; the request's id, or `None` when that has to be tried again."""
+
+    @abstractmethod
+    def _http(self, method: str, path: str, body: str = "", headers: dict | None = None, strike: Form | None = None):
+        """Status and text of an answer of the service; `None` when there is none, because it died, or when the answer
+        is to try again. With `strike` it dies as it answers."""
+
+    @abstractmethod
+    def _said(self) -> str:
+        """What it has printed."""
+
+    # ---- its line to AWS
 
     def _fate_of(self, call: Call) -> Fate:
         point, form = self.case.point, self.case.form
@@ -150,7 +153,7 @@ class Life:
         self._struck = self._starts
         return fate
 
-    def _done(self, call: Call, process: Process):
+    def _done(self, call: Call, process):
         if call.operation == "SendEmail":
             (address,) = call.body["Destination"]["ToAddresses"]
             kind = kind_of(call.body["Content"]["Simple"]["Subject"]["Data"])
@@ -173,9 +176,7 @@ class Life:
         self._links = {name: self._link(name) for name in self.addresses}
         if self.case.reminds or self.case.expires:
             self._wait("the first mails are marked", self._is_everybody_mailed)
-            self._line.process.die()
-            self._line.process.wait()
-            self._start(SECONDS_UNTIL + 1)
+            self._skip(SECONDS_UNTIL + 1)
         if self.case.reminds:
             for name in self.addresses:
                 self._wait(f"{name} is reminded", lambda: "reminder" in self.mails(name))
@@ -184,9 +185,10 @@ class Life:
                 self._answer(name, self._links[name])
         self._wait("the execution has ended", lambda: self.execution()["status"] != "RUNNING")
         self._wait("nothing is due", lambda: self._count_due() == 0)
-        assert self._struck is not None, f"{self.case.point} was never reached"
-        # On a busy machine the process may do all this before it is killed.
-        self._wait("the service is there again", lambda: self._starts > self._struck)
+        if self.case.dies:
+            assert self._struck is not None, f"{self.case.point} was never reached"
+            # On a busy machine the process may do all this before it is killed.
+            self._wait("the service is there again", lambda: self._starts > self._struck)
 
     def _ask(self) -> str:
         """Asks, as the workflow's function does, until it is taken in; gives the request's id."""
@@ -201,17 +203,7 @@ class Life:
         if self.case.expires:
             request["timeoutSeconds"] = SECONDS_UNTIL
             request["onTimeout"] = "approve" if self.case.decision == "approve" else "fail"
-        headers = {"content-type": "application/json"} | self._authorization()
-
-        def taken_in():
-            answered = self._http("POST", "/api/v1/requests", json.dumps(request), headers)
-            if answered is None:
-                return None
-            status, text = answered
-            assert status in (200, 201), answered
-            return json.loads(text)["requestId"]
-
-        return self._wait("the request is taken in", taken_in)
+        return self._wait("the request is taken in", lambda: self._take_in(request))
 
     def _token(self) -> str | None:
         for event in self.history():
@@ -224,7 +216,7 @@ class Life:
         """The path of the link in a signer's first mail; waits for it."""
         mails = self._wait(f"{name} gets a mail", lambda: self.mails(name))
         (link,) = {link_in(mail) for mail in mails["invitation"]}
-        assert link.startswith(f"http://{self.host}/s/"), link
+        assert link.startswith(f"{self.url}/s/"), link
         return urllib.parse.urlsplit(link).path
 
     def _answer(self, name: str, link: str):
@@ -257,27 +249,7 @@ class Life:
         return {"authorization": f"Bearer {self.world.key}"}
 
     def _form_headers(self) -> dict[str, str]:
-        return FORM | {"origin": f"http://{self.host}"}
-
-    def _http(self, method: str, path: str, body: str = "", headers: dict | None = None, strike: Form | None = None):
-        """Status and text of an answer of the service; `None` when there is none, because it died, or when the answer
-        is to try again. With `strike` it dies as it answers."""
-        connection = http.client.HTTPConnection(self.host, timeout=30)
-        try:
-            with contextlib.closing(connection):
-                connection.request(method, path, body, BROWSER | (headers or {}))
-                if strike is Form.NO_ANSWER:
-                    # The answer has been sent, and nobody reads it.
-                    select.select([connection.sock], [], [], 30)
-                    self._strike()
-                    return None
-                response = connection.getresponse()
-                answered = response.status, response.read().decode()
-                if strike is Form.AFTER:
-                    self._strike()
-                return None if response.status in (408, 503) else answered
-        except (ConnectionError, http.client.HTTPException):
-            return None
+        return FORM | {"origin": self.url}
 
     def _strike(self):
         self._struck = self._starts
@@ -289,7 +261,7 @@ class Life:
         """The first true value of `condition()`. Meanwhile the service is started again when it was killed."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            self._revive()
+            self._keep_up()
             if self._line.failure is not None:
                 raise self._line.failure
             value = condition()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from enum import Enum
 from urllib.parse import urlsplit
 
-from grid import Call
+from lives.grid import Call
 
 # How long a process that has heard an answer goes on, when it makes no call to AWS.
 LAST_MOMENT = 0.3
