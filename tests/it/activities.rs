@@ -45,6 +45,11 @@ fn machine(activity: &str, more: Value) -> Value {
     json!({"StartAt": "Validate", "States": {"Validate": state}})
 }
 
+/// Starts a machine whose one task is the activity's, without a Retry or a heartbeat; gives the execution.
+async fn begin(harness: &Harness, activity: &str, input: &str) -> String {
+    harness.start_machine(&machine(activity, json!({})), input).await
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_task_is_asked_of_people_and_goes_on_as_was_decided() {
     for (outcome, expected) in [
@@ -77,9 +82,7 @@ async fn a_task_is_asked_of_people_and_goes_on_as_was_decided() {
 async fn a_task_that_nobody_answers_expires() {
     let harness = Harness::start().await;
     let (activity, polling) = worked(&harness, validate()).await;
-    let execution = harness
-        .start_machine(&machine(&activity, json!({})), r#"{"id": 7}"#)
-        .await;
+    let execution = begin(&harness, &activity, r#"{"id": 7}"#).await;
     harness.pass(SignedDuration::from_mins(11)).await;
     let (_, result) = harness.ended(&execution).await;
     assert_eq!(result["error"], "Approval.Expired");
@@ -93,9 +96,7 @@ async fn an_input_may_be_one_text() {
     let harness = Harness::start().await;
     let asks = json!({"title": "Validate {}", "signers": [{"name": "Bob", "email": "bob@example.com"}]});
     let (activity, polling) = worked(&harness, asks).await;
-    harness
-        .start_machine(&machine(&activity, json!({})), r#""some:special:id""#)
-        .await;
+    begin(&harness, &activity, r#""some:special:id""#).await;
     let mail = harness.first_mail("bob@example.com").await;
     assert!(
         mail.subject.contains("Validate some:special:id"),
@@ -115,7 +116,7 @@ async fn a_task_whose_input_does_not_fit_fails_its_state_and_says_why() {
         (r#"{"id": "two\nlines"}"#, "title", "must be on one line"),
         ("7", "title", "refers to {id}"),
     ] {
-        let execution = harness.start_machine(&machine(&activity, json!({})), input).await;
+        let execution = begin(&harness, &activity, input).await;
         let (status, result) = harness.ended(&execution).await;
         assert_eq!(
             (status.as_str(), &result["error"]),
@@ -144,12 +145,7 @@ async fn many_tasks_are_each_taken_in_once() {
     let items: Vec<u32> = (0..40).collect();
     let execution = harness.start_machine(&machine, &json!(items).to_string()).await;
     harness.settle().await;
-    let mut subjects: Vec<String> = harness
-        .aws
-        .mails()
-        .iter()
-        .map(|mail| mail.subject.clone())
-        .collect();
+    let mut subjects = harness.subjects();
     subjects.sort();
     subjects.dedup();
     assert_eq!((harness.aws.mails().len(), subjects.len()), (40, 40));
@@ -172,15 +168,11 @@ async fn a_token_that_comes_after_the_stop_is_taken_in_before_the_process_ends()
     tokio::time::sleep(Duration::from_secs(30)).await;
     // The polls were open when the stop came; Step Functions may still answer them.
     assert!(!stopping.is_finished());
-    harness
-        .start_machine(&machine(&activity, json!({})), r#"{"id": 7}"#)
-        .await;
+    begin(&harness, &activity, r#"{"id": 7}"#).await;
     harness.first_mail("bob@example.com").await;
     stopping.await.unwrap();
     // Nobody polls any more.
-    harness
-        .start_machine(&machine(&activity, json!({})), r#"{"id": 8}"#)
-        .await;
+    begin(&harness, &activity, r#"{"id": 8}"#).await;
     harness.pass(SignedDuration::from_mins(5)).await;
     assert_eq!(harness.aws.mails().len(), 1);
     harness.finish().await;
@@ -193,9 +185,7 @@ async fn while_the_table_is_away_a_token_is_kept_and_then_taken_in() {
     harness
         .faults
         .next("PutItem", 21, Fault::Refused(500, "InternalServerError"));
-    let execution = harness
-        .start_machine(&machine(&activity, json!({})), r#"{"id": 7}"#)
-        .await;
+    let execution = begin(&harness, &activity, r#"{"id": 7}"#).await;
     harness.pass(SignedDuration::from_mins(4)).await;
     assert_eq!(harness.faults.left(), 0);
     assert_eq!(harness.aws.mails().len(), 1);
@@ -295,9 +285,7 @@ async fn an_activity_that_is_not_there_is_polled_again_later() {
         .send()
         .await
         .unwrap();
-    harness
-        .start_machine(&machine(&activity, json!({})), r#"{"id": 7}"#)
-        .await;
+    begin(&harness, &activity, r#"{"id": 7}"#).await;
     harness.pass(SignedDuration::from_mins(2)).await;
     assert_eq!(harness.aws.mails().len(), 1);
     polling.stop().await;

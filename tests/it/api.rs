@@ -1,7 +1,7 @@
 //! The API: who may use it, and that what comes in over HTTP is taken in like anything else.
 
 use super::browser::Answer;
-use super::harness::{Fault, Harness, ask_bob};
+use super::harness::{Fault, Harness, request};
 use axum::body::Body;
 use countersign::domain::api_key::{ApiKey, PlainKey, Scope};
 use http::{Method, Request, header};
@@ -66,12 +66,6 @@ impl Harness {
         }
         self.send(request.body(Body::from(body)).unwrap()).await
     }
-}
-
-fn request(token: &str) -> Value {
-    let mut request = ask_bob();
-    request["taskToken"] = json!(token);
-    request
 }
 
 #[tokio::test(start_paused = true)]

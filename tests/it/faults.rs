@@ -2,7 +2,7 @@
 //! `src/aws_faults/table.rs`; each test walks what is in it of one service.
 
 use super::api::key;
-use super::harness::{Fault as Injected, Harness, ask_bob};
+use super::harness::{Fault as Injected, Harness, ask_bob, request};
 use countersign::aws_faults::{
     Class, Fault, NO_ANSWER, NO_CONNECTION, NO_CREDENTIALS, NOT_AWS, Service, TOO_SLOW, faults,
 };
@@ -17,7 +17,7 @@ use countersign::intake::invoke::Function;
 use countersign::queues::QueueError;
 use http::StatusCode;
 use jiff::SignedDuration;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -40,12 +40,6 @@ fn faults_of(service: Service) -> impl Iterator<Item = (&'static Fault, &'static
             Some((fault, *code, injected))
         })
     })
-}
-
-fn request(token: &str) -> Value {
-    let mut request = ask_bob();
-    request["taskToken"] = json!(token);
-    request
 }
 
 #[tokio::test(start_paused = true)]

@@ -101,12 +101,8 @@ impl Harness {
     /// One more process over the same AWS, that nothing runs in yet.
     pub(crate) fn another_app(&self, ways: Ways) -> App {
         let config = Config { ways, ..config() };
-        App::new(
-            config,
-            &self.sdk,
-            self.clock.clone(),
-            Random::new(counting_random()),
-        )
+        let random = Random::new(counting_random());
+        App::new(config, &self.sdk, self.clock.clone(), random).with_certificates(super::sns::certificates())
     }
 
     /// Starts `workflow` (its Bob asks Countersign with `payload`, into which the token is put) and gives its ARN.
@@ -211,16 +207,25 @@ impl Harness {
 
     /// The one approval that there is.
     pub(crate) async fn only_approval(&self) -> Approval {
-        let items = self.dump().await;
-        let ids: Vec<ApprovalId> = items
-            .iter()
-            .filter(|item| item["sk"] == "S")
-            .map(|item| ApprovalId::parse(&item["pk"].as_str().expect("text")[2..]).expect("an id"))
-            .collect();
+        let ids = self.approval_ids().await;
         let [id] = ids[..] else {
             panic!("{} approvals", ids.len())
         };
         self.approval(id).await
+    }
+
+    /// Of everything that has become an approval.
+    pub(crate) async fn approval_ids(&self) -> Vec<ApprovalId> {
+        let items = self.dump().await;
+        let states = items.iter().filter(|item| item["sk"] == "S");
+        states
+            .map(|item| ApprovalId::parse(&item["pk"].as_str().expect("text")[2..]).expect("an id"))
+            .collect()
+    }
+
+    /// The subjects of all mails, the newest first.
+    pub(crate) fn subjects(&self) -> Vec<String> {
+        self.aws.mails().into_iter().map(|mail| mail.subject).collect()
     }
 
     /// Everything in the table.
@@ -398,6 +403,13 @@ pub(crate) fn approval_machine(payload: &Value, more: Value) -> Value {
 /// A request to Bob; without a token.
 pub(crate) fn ask_bob() -> Value {
     json!({"title": "Release to production", "signers": [{"name": "Bob", "email": "bob@example.com"}]})
+}
+
+/// The same with a token, as a workflow sends it.
+pub(crate) fn request(token: &str) -> Value {
+    let mut request = ask_bob();
+    request["taskToken"] = json!(token);
+    request
 }
 
 /// The path of the link in a mail: the line of the text part that is an address of ours.

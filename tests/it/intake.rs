@@ -1,15 +1,9 @@
 //! What is taken in, what is refused, and that a repeat makes nothing new.
 
-use super::harness::{Fault, Harness, approval_machine, ask_bob};
+use super::harness::{Fault, Harness, approval_machine, ask_bob, request};
 use countersign::intake::invoke::Function;
 use countersign::store::StoreError;
 use serde_json::{Value, json};
-
-fn request(token: &str) -> Value {
-    let mut request = ask_bob();
-    request["taskToken"] = json!(token);
-    request
-}
 
 #[tokio::test(start_paused = true)]
 async fn the_same_request_twice_is_one_approval_and_one_mail() {

@@ -17,10 +17,9 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// The message id of the signer's newest mail.
-fn message_of(signer: &SignerRecord) -> String {
+pub(crate) fn message_of(signer: &SignerRecord) -> String {
     signer.posted.last().expect("a mail").message.clone()
 }
 
@@ -75,7 +74,8 @@ async fn in_index(harness: &Harness) -> usize {
     items.iter().filter(of_attention).count()
 }
 
-async fn asked(harness: &Harness) -> Approval {
+/// Bob is asked by a workflow, and has his mail.
+pub(crate) async fn asked(harness: &Harness) -> Approval {
     harness.start_workflow(&ask_bob()).await;
     harness.first_mail("bob@example.com").await;
     harness.settle().await;
@@ -378,12 +378,10 @@ async fn events_and_answers_at_the_same_moment_leave_nothing_behind() {
 async fn a_bouncing_address_is_told_from_ses_to_the_operator() {
     let harness = Harness::start().await;
     let queue = bus_to_queue(&harness).await;
-    let (stop, stopped) = watch::channel(false);
-    let ways = Ways {
+    let polling = harness.poll(Ways {
         mail_events: vec![queue],
         ..Ways::default()
-    };
-    let polling = tokio::spawn(ways.run(Arc::clone(&harness.flow), stopped));
+    });
     let signer = |name: &str| json!({"name": name, "email": format!("{name}@simulator.amazonses.com")});
     let ask = json!({
         "title": "Release", "signers": [signer("bounce"), signer("success"), signer("complaint")],
@@ -406,8 +404,7 @@ async fn a_bouncing_address_is_told_from_ses_to_the_operator() {
     assert_eq!(listed(&harness).await, [approval.id]);
     let told = explain(&approval, harness.clock.now(), "UTC").join(" ");
     assert!(told.contains("Waiting for success: mail sent"), "{told}");
-    stop.send(true).expect("it polls");
-    polling.await.expect("no panic");
+    polling.stop().await;
     let which = operate::Which::Id(approval.id);
     operate::complete(&harness.flow, &which, None, None)
         .await

@@ -2,7 +2,11 @@
 //! in is put away with the reason; and nothing is lost, whatever happens on the way.
 
 use super::events::wrapped;
+<<<<<<< HEAD
+use super::harness::{Fault, Harness, ask_bob, request};
+=======
 use super::harness::{Fault, Harness, ask_bob};
+>>>>>>> fd9a8f226caa3f4afab93ab2738363f5fde847dd
 use super::ways::{machine_over, reason};
 use aws_sdk_sqs::types::QueueAttributeName;
 use countersign::intake::Ways;
@@ -10,12 +14,15 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use std::time::Duration;
 
+<<<<<<< HEAD
+=======
 fn request(token: &str) -> Value {
     let mut request = ask_bob();
     request["taskToken"] = json!(token);
     request
 }
 
+>>>>>>> fd9a8f226caa3f4afab93ab2738363f5fde847dd
 #[tokio::test(start_paused = true)]
 async fn a_workflow_asks_by_a_queue_and_goes_on_as_was_decided() {
     for (outcome, expected) in [
@@ -67,6 +74,18 @@ async fn a_deadline_and_a_workflow_s_own_time_out_are_as_for_every_other_way() {
 async fn whatever_wraps_it_the_same_request_is_one_approval() {
     let harness = Harness::start().await;
     let queue = harness.queue("approvals").await;
+<<<<<<< HEAD
+    let plain = request("token");
+    let notification = wrapped("sns-notification", &plain);
+    let event = wrapped("eventbridge", &plain);
+    for body in [
+        &plain,
+        &notification,
+        &event,
+        &wrapped("sns-notification", &event),
+        &wrapped("eventbridge", &notification),
+        &plain,
+=======
     let asked = request("token");
     let event = wrapped("eventbridge", &asked);
     for body in [
@@ -75,6 +94,7 @@ async fn whatever_wraps_it_the_same_request_is_one_approval() {
         wrapped("sns-notification", &event),
         event,
         asked,
+>>>>>>> fd9a8f226caa3f4afab93ab2738363f5fde847dd
     ] {
         harness.send_to(&queue.url, &body.to_string()).await;
     }
@@ -85,10 +105,7 @@ async fn whatever_wraps_it_the_same_request_is_one_approval() {
         "Release to production"
     );
     assert_eq!(harness.aws.mails().len(), 1);
-    assert_eq!(
-        (harness.count(&queue.url).await, harness.count(&queue.dead).await),
-        (0, 0)
-    );
+    assert_eq!(harness.left(&queue).await, (0, 0));
     polling.stop().await;
     harness.finish().await;
 }
@@ -125,10 +142,7 @@ async fn a_refused_request_fails_the_state_that_asked() {
             .contains("is not a mail address"),
         "{cause}"
     );
-    assert_eq!(
-        (harness.count(&queue.url).await, harness.count(&queue.dead).await),
-        (0, 0)
-    );
+    assert_eq!(harness.left(&queue).await, (0, 0));
     // Delivered once more, it finds the state gone.
     harness
         .faults
@@ -137,10 +151,7 @@ async fn a_refused_request_fails_the_state_that_asked() {
     let execution = harness.start_machine(&machine, "{}").await;
     assert_eq!(harness.ended(&execution).await.1["error"], "States.Timeout");
     harness.pass(SignedDuration::from_mins(2)).await;
-    assert_eq!(
-        (harness.count(&queue.url).await, harness.count(&queue.dead).await),
-        (0, 0)
-    );
+    assert_eq!(harness.left(&queue).await, (0, 0));
     polling.stop().await;
     harness.finish().await;
 }
@@ -218,10 +229,7 @@ async fn a_token_that_is_known_is_never_failed_by_a_bad_duplicate() {
     harness.pass(SignedDuration::from_mins(2)).await;
     harness.send_to(&queue.url, &bad).await;
     harness.pass(SignedDuration::from_mins(2)).await;
-    assert_eq!(
-        (harness.count(&queue.url).await, harness.count(&queue.dead).await),
-        (0, 0)
-    );
+    assert_eq!(harness.left(&queue).await, (0, 0));
     assert_eq!(harness.result(&execution).await.0, "RUNNING");
     let path = harness.link("bob@example.com").await;
     harness.answer(&path, "approve", "", "Bob").await;
@@ -247,10 +255,7 @@ async fn an_outage_of_the_table_uses_up_no_receives() {
     tokio::time::sleep(Duration::from_hours(3)).await;
     harness.faults.clear();
     harness.pass(SignedDuration::from_mins(3)).await;
-    assert_eq!(
-        (harness.count(&queue.url).await, harness.count(&queue.dead).await),
-        (0, 0)
-    );
+    assert_eq!(harness.left(&queue).await, (0, 0));
     assert_eq!(harness.aws.mails().len(), 1);
     polling.stop().await;
     harness.finish().await;
@@ -305,12 +310,7 @@ async fn in_a_fifo_queue_nothing_overtakes_what_has_to_come_again() {
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert!(harness.dump().await.is_empty(), "the second waits for the first");
     harness.pass(SignedDuration::from_mins(2)).await;
-    let subjects: Vec<String> = harness
-        .aws
-        .mails()
-        .iter()
-        .map(|mail| mail.subject.clone())
-        .collect();
+    let subjects = harness.subjects();
     let place = |token: &str| {
         subjects
             .iter()
@@ -344,14 +344,8 @@ async fn what_was_received_is_finished_before_the_process_ends() {
         let polling = harness.poll_queue(&queue);
         tokio::time::sleep(Duration::from_millis(after)).await;
         polling.stop().await;
-        let approvals = harness
-            .dump()
-            .await
-            .iter()
-            .filter(|item| item["sk"] == "S")
-            .count();
         assert_eq!(
-            approvals + harness.count(&queue.url).await,
+            harness.approval_ids().await.len() + harness.count(&queue.url).await,
             25,
             "after {after} ms"
         );
@@ -359,10 +353,7 @@ async fn what_was_received_is_finished_before_the_process_ends() {
         let polling = harness.poll_queue(&queue);
         harness.pass(SignedDuration::from_mins(1)).await;
         assert_eq!(harness.aws.mails().len(), 25, "after {after} ms");
-        assert_eq!(
-            (harness.count(&queue.url).await, harness.count(&queue.dead).await),
-            (0, 0)
-        );
+        assert_eq!(harness.left(&queue).await, (0, 0));
         polling.stop().await;
         harness.finish().await;
     }
@@ -430,12 +421,7 @@ async fn of_thousands_of_deliveries_each_request_is_one_approval_and_one_mail() 
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     harness.settle().await;
-    let approvals = harness
-        .dump()
-        .await
-        .iter()
-        .filter(|item| item["sk"] == "S")
-        .count();
+    let approvals = harness.approval_ids().await.len();
     assert_eq!((approvals, harness.aws.mails().len()), (requests, requests));
     assert_eq!(harness.count(&queue.dead).await, 0);
     polling.stop().await;

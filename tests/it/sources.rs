@@ -2,7 +2,11 @@
 //! each gets an answer that its source can do something with.
 
 use super::events::{Canaries, Log, fill, malformed, sample};
-use super::harness::{Harness, ask_bob};
+use super::harness::{Harness, request};
+use super::mail_events::{asked, message_of};
+use super::sns::SNS;
+use countersign::domain::explain::attention;
+use countersign::flow::operate::{Which, complete};
 use countersign::intake::Ways;
 use countersign::intake::invoke::{Function, InvokeError};
 use countersign::lambda::Lambda;
@@ -78,9 +82,7 @@ async fn documented_events_of_queues_and_schedules_are_done() {
         let mut event = sample(name);
         fill(&mut event, &mut |_| {
             count += 1;
-            let mut request = ask_bob();
-            request["taskToken"] = json!(format!("token-{count}"));
-            request.to_string()
+            request(&format!("token-{count}")).to_string()
         });
         let answer = answered(&lambda, &event.to_string()).await;
         assert_eq!(answer, Ok(json!({"batchItemFailures": []})), "{name}");
@@ -97,6 +99,47 @@ async fn documented_events_of_queues_and_schedules_are_done() {
         let answer = answered(&lambda, &sample(name).to_string()).await;
         assert!(answer.is_ok(), "{name}: {answer:?}");
     }
+    harness.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn documented_events_of_mails_count_where_they_are_of_ours_and_signed() {
+    let harness = Harness::start().await;
+    let (lambda, _) = function(&harness).await;
+    let approval = asked(&harness).await;
+    let done = Ok(json!({"status": "done"}));
+    // As they are documented: of somebody else's mails, and with no signature of SNS's.
+    for name in ["ses-over-eventbridge", "ses-over-sns", "sns"] {
+        assert_eq!(answered(&lambda, &sample(name).to_string()).await, done, "{name}");
+    }
+    assert!(harness.only_approval().await.mail_notes.is_empty());
+
+    let of_ours = |event: &mut Value| {
+        event["mail"]["messageId"] = json!(message_of(&approval.signers[0]));
+        event["mail"]["tags"]["countersign-request"] = json!([approval.id.to_string()]);
+        event["mail"]["tags"]["countersign-signer"] = json!(["0"]);
+    };
+    let mut delivered = sample("ses-over-eventbridge");
+    of_ours(&mut delivered["detail"]);
+    assert_eq!(answered(&lambda, &delivered.to_string()).await, done);
+    let mut records = sample("ses-over-sns");
+    let record = &mut records["Records"][0]["Sns"];
+    let inside = record["Message"].as_str().expect("text");
+    let mut bounced: Value = serde_json::from_str(inside).expect("JSON");
+    of_ours(&mut bounced);
+    *record = SNS.message("Notification", &json!({"Message": bounced.to_string()}));
+    assert_eq!(answered(&lambda, &records.to_string()).await, done);
+    let now = harness.only_approval().await;
+    assert_eq!(now.mail_notes.len(), 2);
+    assert!(
+        attention(&now)[0].starts_with("the mail to Bob bounced"),
+        "{:?}",
+        attention(&now)
+    );
+    let which = Which::Id(approval.id);
+    complete(&harness.flow, &which, None, None)
+        .await
+        .expect("completed");
     harness.finish().await;
 }
 

@@ -111,6 +111,11 @@ impl Harness {
             .sum()
     }
 
+    /// How many messages are left, received or not, and how many dead ones there are.
+    pub(crate) async fn left(&self, queue: &Queue) -> (usize, usize) {
+        (self.count(&queue.url).await, self.count(&queue.dead).await)
+    }
+
     /// Polls as `serve` does.
     pub(crate) fn poll(&self, ways: Ways) -> Polling {
         let (stop, stopped) = watch::channel(false);

@@ -13,6 +13,7 @@ from botocore.config import Config
 
 from demo import PATIENCE, fetch, wait_until
 from serve import free_port
+from stack import package
 from waiting import run_machines
 
 # Where each moto notes what it lacks, by its endpoint.
@@ -75,6 +76,13 @@ def client(aws):
 
     make("sesv2").create_email_identity(EmailIdentity="countersign@example.com")
     return make
+
+
+@pytest.fixture(scope="module")
+def packaged(aws, client, tmp_path_factory):
+    """infra/template.yaml, packaged in a bucket of moto's."""
+    client("s3").create_bucket(Bucket="code")
+    return package(aws, tmp_path_factory.mktemp("checkout"))
 
 
 @pytest.fixture(scope="module")

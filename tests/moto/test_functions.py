@@ -12,7 +12,7 @@ from account import Account
 from demo import BINARY, BOB, PATIENCE, answer, fetch, link_in, wait_until
 from iam import Call, allowing, arn, granted
 from serve import SCOPES, environment
-from stack import Stack, package
+from stack import Stack
 
 numbers = itertools.count(1)
 # Asked for by AWS itself, with a role of ours, where no test can see it.
@@ -29,9 +29,7 @@ def api_key() -> tuple[str, str]:
 
 
 @pytest.fixture(scope="module")
-def account(aws, client, api_key, tmp_path_factory):
-    client("s3").create_bucket(Bucket="code")
-    packaged = package(aws, tmp_path_factory.mktemp("checkout"))
+def account(aws, client, api_key, packaged, tmp_path_factory):
     stack = Stack(aws, client, packaged, "approvals", ApiKeys=api_key[1], StartableStateMachines="orders-*", DurableFunctions="legal-*")
     with Account(stack, aws, tmp_path_factory.mktemp("account")) as account:
         yield account

@@ -11,18 +11,12 @@ import pytest
 from demo import BOB, answer, fetch, link_in, wait_until
 from iam import Call, Recorder, allowing, arn, asked, granted, matches
 from serve import Serve, create_table
-from stack import Stack, package
+from stack import Stack
 
 CONTAINERS = {
     "Service": "container", "PublicUrl": "https://sign.example.com", "Image": "example.com/countersign:1",
     "Activities": "legal-*", "StartableStateMachines": "orders-*",
 }
-
-
-@pytest.fixture(scope="module")
-def packaged(aws, client, tmp_path_factory):
-    client("s3").create_bucket(Bucket="code")
-    return package(aws, tmp_path_factory.mktemp("checkout"))
 
 
 @pytest.fixture(scope="module")

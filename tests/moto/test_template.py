@@ -15,7 +15,7 @@ from jsonschema import Draft7Validator
 from demo import BOB, answer, link_in, wait_until
 from iam import REGION
 from serve import Serve
-from stack import Stack, package
+from stack import Stack
 from template import TEMPLATE
 from waiting import ended, run_machines
 
@@ -30,12 +30,6 @@ CONTAINERS = {
     "Service": "container", "PublicUrl": "https://sign.example.com", "Image": "example.com/countersign:1",
     "Activities": "legal-*", "StartableStateMachines": "orders-*", "StoppableStateMachines": "orders-*",
 }
-
-
-@pytest.fixture(scope="module")
-def packaged(aws, client, tmp_path_factory):
-    client("s3").create_bucket(Bucket="code")
-    return package(aws, tmp_path_factory.mktemp("checkout"))
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +205,7 @@ def test_an_approval_goes_through_on_the_table_that_the_template_makes(serve, cl
 
 def test_its_table_is_the_one_that_the_program_makes(plain, client, demo):
     ours = client("dynamodb").describe_table(TableName="plain")["Table"]
-    theirs = demo.client("dynamodb").describe_table(TableName="countersign")["Table"]
+    theirs = demo.client("dynamodb").describe_table(TableName="countersign-local")["Table"]
 
     def shape(table: dict) -> tuple:
         attributes = sorted((it["AttributeName"], it["AttributeType"]) for it in table["AttributeDefinitions"])

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::CommandFunction;
+use serde_json::Value;
+
+use crate::{AwsLocal, CommandFunction};
 
 /// An empty folder that goes with its owner.
 pub(crate) struct Folder(PathBuf);
@@ -27,6 +29,17 @@ pub(crate) fn folder(name: &str) -> Folder {
     let path = std::env::temp_dir().join(format!("aws-local-{name}-{}-{count}", std::process::id()));
     std::fs::create_dir_all(&path).expect("a folder");
     Folder(path)
+}
+
+/// What a service with `X-Amz-Target` answers: the status and the JSON.
+pub(crate) async fn target(aws: &AwsLocal, target: &str, body: Value) -> (u16, Value) {
+    let request = http::Request::post("/")
+        .header("x-amz-target", target)
+        .body(body.to_string().into())
+        .expect("a request");
+    let response = aws.handle(request).await;
+    let answer = serde_json::from_slice(response.body()).expect("JSON");
+    (response.status().as_u16(), answer)
 }
 
 /// What every program begins with that is a function: the runtime API, as Python calls it.

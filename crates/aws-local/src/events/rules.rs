@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use rusqlite::params_from_iter;
 use serde_json::{Value, json};
 
 use super::{Events, is_default, pattern};
@@ -198,23 +199,19 @@ impl Events {
     }
 
     async fn rules(&self) -> Result<Vec<Value>, AwsError> {
-        self.column(
-            "SELECT rule FROM rules WHERE ?1 = '' ORDER BY name",
-            String::new(),
-        )
-        .await
+        self.column("SELECT rule FROM rules ORDER BY name", None).await
     }
 
     async fn targets(&self, rule: String) -> Result<Vec<Value>, AwsError> {
-        self.column("SELECT target FROM targets WHERE rule = ?1 ORDER BY id", rule)
-            .await
+        let of_rule = "SELECT target FROM targets WHERE rule = ?1 ORDER BY id";
+        self.column(of_rule, Some(rule)).await
     }
 
-    async fn column(&self, query: &'static str, value: String) -> Result<Vec<Value>, AwsError> {
+    async fn column(&self, query: &'static str, value: Option<String>) -> Result<Vec<Value>, AwsError> {
         self.store
             .read(move |connection| {
                 let mut statement = connection.prepare_cached(query)?;
-                let texts = statement.query_map([value], |row| row.get::<_, String>(0))?;
+                let texts = statement.query_map(params_from_iter(value), |row| row.get::<_, String>(0))?;
                 texts
                     .map(|text| Ok(serde_json::from_str(&text?).unwrap_or_default()))
                     .collect()

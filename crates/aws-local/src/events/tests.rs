@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
+use crate::testing::target;
 use crate::{AwsLocal, Options};
 
 async fn aws() -> AwsLocal {
@@ -17,16 +18,6 @@ async fn call(aws: &AwsLocal, operation: &str, body: Value) -> (u16, Value) {
 
 async fn sqs(aws: &AwsLocal, operation: &str, body: Value) -> (u16, Value) {
     target(aws, &format!("AmazonSQS.{operation}"), body).await
-}
-
-async fn target(aws: &AwsLocal, target: &str, body: Value) -> (u16, Value) {
-    let request = http::Request::post("/")
-        .header("x-amz-target", target)
-        .body(body.to_string().into())
-        .expect("a request");
-    let response = aws.handle(request).await;
-    let answer = serde_json::from_slice(response.body()).expect("JSON");
-    (response.status().as_u16(), answer)
 }
 
 fn pattern(source: &str) -> String {

@@ -176,19 +176,20 @@ impl Ses {
         .await
     }
 
-    /// Refuses a mail whose configuration set may not send.
-    pub(super) async fn check_sending(&self, mail: &Mail) -> Result<(), AwsError> {
+    /// What is kept of a mail's configuration set, where there is one. Refuses a mail whose set may not send.
+    pub(super) async fn sending_set(&self, mail: &Mail) -> Result<Option<Value>, AwsError> {
         let Some(name) = &mail.configuration_set else {
-            return Ok(());
+            return Ok(None);
         };
         let set = self.mailbox.configuration_set(name.clone()).await?;
-        if set.is_some_and(|set| set["SendingOptions"]["SendingEnabled"] == false) {
+        let paused = |set: &Value| set["SendingOptions"]["SendingEnabled"] == false;
+        if set.as_ref().is_some_and(paused) {
             return Err(AwsError::new(
                 "SendingPausedException",
                 format!("Email sending is paused for configuration set <{name}>."),
             ));
         }
-        Ok(())
+        Ok(set)
     }
 
     async fn kept_set(&self, name: String) -> Result<Value, AwsError> {

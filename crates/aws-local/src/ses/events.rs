@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 
 use super::configuration_sets::wants;
 use super::{Ses, message};
-use crate::error::AwsError;
 use crate::mailbox::Mail;
 use crate::{ACCOUNT, REGION};
 
@@ -21,14 +20,9 @@ const AFTER: Duration = Duration::from_millis(500);
 const SIMULATOR: &str = "simulator.amazonses.com";
 
 impl Ses {
-    /// Has it told what becomes of `mail`, a moment from now.
-    pub(super) async fn tell_of(&self, mail: Mail) -> Result<(), AwsError> {
-        let Some(name) = mail.configuration_set.clone() else {
-            return Ok(());
-        };
-        let Some(set) = self.mailbox.configuration_set(name.clone()).await? else {
-            return Ok(());
-        };
+    /// Has it told what becomes of `mail`, a moment from now, to whom its configuration set says.
+    pub(super) fn tell_of(&self, mail: Mail, set: Value) {
+        let name = set["ConfigurationSetName"].as_str().unwrap_or_default();
         let about = format!("arn:aws:ses:{REGION}:{ACCOUNT}:configuration-set/{name}");
         let (bus, source) = (Arc::clone(&self.bus), self.source.clone());
         drop(self.tasks.spawn(async move {
@@ -43,7 +37,6 @@ impl Ses {
                 }
             }
         }));
-        Ok(())
     }
 }
 

@@ -104,9 +104,11 @@ impl Ses {
         };
         self.check_sender(&mail.from).await?;
         let id = mail.id.clone();
-        self.check_sending(&mail).await?;
+        let set = self.sending_set(&mail).await?;
         self.mailbox.deliver(mail.clone()).await?;
-        self.tell_of(mail).await?;
+        if let Some(set) = set {
+            self.tell_of(mail, set);
+        }
         Ok(json!({"MessageId": id}).into())
     }
 

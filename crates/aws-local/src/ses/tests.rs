@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::testing::target;
 use crate::{AwsLocal, Options};
 
 /// With the identity `example.com`.
@@ -212,16 +213,6 @@ async fn a_sender_must_be_an_identity_by_address_or_domain() {
         message.starts_with("Email address is not verified. The following identities"),
         "{message}"
     );
-}
-
-async fn target(aws: &AwsLocal, target: &str, body: Value) -> (u16, Value) {
-    let request = http::Request::post("/")
-        .header("x-amz-target", target)
-        .body(body.to_string().into())
-        .expect("a request");
-    let response = aws.handle(request).await;
-    let answer = serde_json::from_slice(response.body()).expect("JSON");
-    (response.status().as_u16(), answer)
 }
 
 /// The set `approvals`, whose events go to the bus, and from there to the queue `mails`.

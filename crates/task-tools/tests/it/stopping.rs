@@ -2,6 +2,7 @@
 
 use crate::faults::Fault;
 use crate::world::World;
+use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use aws_sdk_sfn::types::ExecutionStatus;
 use task_tools::{StopError, stop_execution};
 
@@ -23,6 +24,11 @@ async fn start(client: &aws_sdk_sfn::Client) -> String {
     started.send().await.expect("started").execution_arn
 }
 
+async fn described(client: &aws_sdk_sfn::Client, arn: &str) -> DescribeExecutionOutput {
+    let asked = client.describe_execution().execution_arn(arn).send();
+    asked.await.expect("there")
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_execution_ends_with_the_words_given() {
     let world = World::start().await;
@@ -32,24 +38,14 @@ async fn an_execution_ends_with_the_words_given() {
     stop_execution(&client, &arn, Some(&error), Some(&cause))
         .await
         .expect("stopped");
-    let ended = client
-        .describe_execution()
-        .execution_arn(&arn)
-        .send()
-        .await
-        .expect("there");
+    let ended = described(&client, &arn).await;
     assert_eq!(ended.status, ExecutionStatus::Aborted);
     assert_eq!((ended.error, ended.cause), (Some(error), Some(cause)));
     // Once more changes nothing.
     stop_execution(&client, &arn, Some("Other"), None)
         .await
         .expect("ended already");
-    let ended = client
-        .describe_execution()
-        .execution_arn(&arn)
-        .send()
-        .await
-        .expect("there");
+    let ended = described(&client, &arn).await;
     assert_eq!(ended.error.expect("the first").len(), 256);
     world.aws.stop().await;
 }

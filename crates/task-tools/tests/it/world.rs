@@ -13,6 +13,21 @@ pub(crate) const BUCKET: &str = "state-data-bucket";
 /// The time of day in all tests: 2026-11-21T09:00:00.5Z.
 pub(crate) const NOW: Duration = Duration::from_millis(1_795_251_600_500);
 
+/// A client of that SDK. Each has a configuration of its own, of the same form.
+macro_rules! client {
+    ($sdk:ident, $http_client:expr) => {
+        $sdk::Client::from_conf(
+            $sdk::Config::builder()
+                .behavior_version(BehaviorVersion::latest())
+                .region(Region::from_static("us-east-1"))
+                .credentials_provider(Credentials::new("local", "local", None, None, "test"))
+                .http_client($http_client)
+                .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+                .build(),
+        )
+    };
+}
+
 pub(crate) struct World {
     pub(crate) aws: AwsLocal,
     pub(crate) faults: Faults,
@@ -50,25 +65,11 @@ impl World {
     }
 
     pub(crate) fn s3(&self) -> aws_sdk_s3::Client {
-        let config = aws_sdk_s3::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static("us-east-1"))
-            .credentials_provider(credentials())
-            .http_client(self.faults.between(self.aws.http_client()))
-            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
-            .build();
-        aws_sdk_s3::Client::from_conf(config)
+        client!(aws_sdk_s3, self.faults.between(self.aws.http_client()))
     }
 
     pub(crate) fn step_functions(&self) -> aws_sdk_sfn::Client {
-        let config = aws_sdk_sfn::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static("us-east-1"))
-            .credentials_provider(credentials())
-            .http_client(self.faults.between(self.aws.http_client()))
-            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
-            .build();
-        aws_sdk_sfn::Client::from_conf(config)
+        client!(aws_sdk_sfn, self.faults.between(self.aws.http_client()))
     }
 
     /// What is in the table, by partition and sort key; each attribute with its type: `{"S": …}`.
@@ -112,17 +113,6 @@ pub(crate) fn now() -> SystemTime {
     UNIX_EPOCH + NOW
 }
 
-fn credentials() -> Credentials {
-    Credentials::new("local", "local", None, None, "test")
-}
-
 fn dynamodb(http_client: &SharedHttpClient) -> aws_sdk_dynamodb::Client {
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::from_static("us-east-1"))
-        .credentials_provider(credentials())
-        .http_client(http_client.clone())
-        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
-        .build();
-    aws_sdk_dynamodb::Client::from_conf(config)
+    client!(aws_sdk_dynamodb, http_client.clone())
 }
