@@ -2,11 +2,7 @@
 //! in is put away with the reason; and nothing is lost, whatever happens on the way.
 
 use super::events::wrapped;
-<<<<<<< HEAD
-use super::harness::{Fault, Harness, ask_bob, request};
-=======
 use super::harness::{Fault, Harness, ask_bob};
->>>>>>> fd9a8f226caa3f4afab93ab2738363f5fde847dd
 use super::ways::{machine_over, reason};
 use aws_sdk_sqs::types::QueueAttributeName;
 use countersign::intake::Ways;
@@ -14,15 +10,12 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-<<<<<<< HEAD
-=======
 fn request(token: &str) -> Value {
     let mut request = ask_bob();
     request["taskToken"] = json!(token);
     request
 }
 
->>>>>>> fd9a8f226caa3f4afab93ab2738363f5fde847dd
 #[tokio::test(start_paused = true)]
 async fn a_workflow_asks_by_a_queue_and_goes_on_as_was_decided() {
     for (outcome, expected) in [
@@ -74,27 +67,18 @@ async fn a_deadline_and_a_workflow_s_own_time_out_are_as_for_every_other_way() {
 async fn whatever_wraps_it_the_same_request_is_one_approval() {
     let harness = Harness::start().await;
     let queue = harness.queue("approvals").await;
-<<<<<<< HEAD
-    let plain = request("token");
-    let notification = wrapped("sns-notification", &plain);
-    let event = wrapped("eventbridge", &plain);
-    for body in [
-        &plain,
-        &notification,
-        &event,
-        &wrapped("sns-notification", &event),
-        &wrapped("eventbridge", &notification),
-        &plain,
-=======
     let asked = request("token");
-    let event = wrapped("eventbridge", &asked);
-    for body in [
-        asked.clone(),
+    let (event, notification) = (
+        wrapped("eventbridge", &asked),
         wrapped("sns-notification", &asked),
-        wrapped("sns-notification", &event),
-        event,
-        asked,
->>>>>>> fd9a8f226caa3f4afab93ab2738363f5fde847dd
+    );
+    for body in [
+        &asked,
+        &wrapped("eventbridge", &notification),
+        &notification,
+        &wrapped("sns-notification", &event),
+        &event,
+        &asked,
     ] {
         harness.send_to(&queue.url, &body.to_string()).await;
     }
