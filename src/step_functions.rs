@@ -101,8 +101,8 @@ impl StepFunctions {
         }
     }
 
-    /// Finds out by an execution's history how the task with `token` ended: the TaskScheduled whose parameters hold
-    /// the token, then the end of that task. `request_id` is in everything that we send.
+    /// Finds out by an execution's history how the task with `token` ended: the TaskScheduled that gave the token out,
+    /// then the end of that task. `request_id` is in everything that we send.
     pub async fn how_it_ended(&self, execution_arn: &str, token: &TaskToken, request_id: &str) -> Found {
         let mut search = HistorySearch {
             token: token.expose(),
@@ -149,8 +149,8 @@ struct HistorySearch<'a> {
 
 impl HistorySearch<'_> {
     fn take(&mut self, event: &HistoryEvent) {
-        if let Some(details) = event.task_scheduled_event_details() {
-            if details.parameters().contains(self.token) {
+        if event.task_scheduled_event_details().is_some() {
+            if gives_out(event, self.token) {
                 self.scheduled.push(event.id());
             }
             return;
@@ -182,6 +182,13 @@ impl HistorySearch<'_> {
     }
 }
 
+/// Whether this is the beginning of the task that waits with `token`. Others may hand it on in their parameters.
+fn gives_out(event: &HistoryEvent, token: &str) -> bool {
+    event.task_scheduled_event_details().is_some_and(|details| {
+        details.resource().ends_with(".waitForTaskToken") && details.parameters().contains(token)
+    })
+}
+
 fn no_retries() -> aws_sdk_sfn::config::Builder {
     aws_sdk_sfn::Config::builder().retry_config(RetryConfig::disabled())
 }
@@ -204,9 +211,13 @@ mod tests {
     }
 
     fn scheduled(id: i64, token: &str) -> HistoryEvent {
+        scheduled_as("invoke.waitForTaskToken", id, token)
+    }
+
+    fn scheduled_as(resource: &str, id: i64, token: &str) -> HistoryEvent {
         let details = TaskScheduledEventDetails::builder()
             .resource_type("lambda")
-            .resource("invoke.waitForTaskToken")
+            .resource(resource)
             .region("us-east-1")
             .parameters(format!("{{\"Payload\":{{\"taskToken\":\"{token}\"}}}}"))
             .build()
@@ -241,6 +252,17 @@ mod tests {
             search.take(event);
         }
         search.found
+    }
+
+    #[test]
+    fn only_a_task_that_waits_gives_a_token_out() {
+        assert!(gives_out(&scheduled(1, "AQB/x=="), "AQB/x=="));
+        assert!(!gives_out(&scheduled(1, "AQB/x=="), "AQB/y=="));
+        // Another task hands it on, and ends before the one that waits.
+        let handed_on = scheduled_as("invoke", 2, "ours");
+        assert!(!gives_out(&handed_on, "ours"));
+        let asked = succeeded(3, 2, r#"{"requestId":"req_1","status":"pending"}"#);
+        assert_eq!(search(&[handed_on, asked]), Found::Nothing);
     }
 
     #[test]

@@ -196,6 +196,9 @@ async fn may_stop(flow: &Flow, approval: &Approval) -> Result<(), OperateError> 
         Ok(Proof::GaveToken) => Ok(()),
         Ok(Proof::DidNot) => cant("the history of the execution doesn't show that it waits for this request"),
         Ok(Proof::NobodyWaits) => cant("the workflow no longer waits for this request"),
+        Ok(Proof::Refused(reason)) => cant(&format!(
+            "Step Functions doesn't say whether the workflow waits ({reason})"
+        )),
         Err(ExecutionError::Again { code }) => {
             cant(&format!("Step Functions can't be asked just now ({code})"))
         }

@@ -123,7 +123,9 @@ impl Lambda {
         let answer = match Event::of(&event) {
             Event::Http(shape) => {
                 let request = http::request(shape, &event, &self.base_path);
-                let person_waits = !request.uri().path().contains("/api/");
+                let path = request.uri().path();
+                let path = path.strip_prefix(self.base_path.as_str()).unwrap_or(path);
+                let person_waits = !path.starts_with("/api/");
                 // The router answers everything, also what goes wrong.
                 let Ok(response) = self.router.clone().oneshot(request).await;
                 if !person_waits {

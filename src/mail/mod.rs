@@ -5,6 +5,7 @@ pub mod certificates;
 pub mod messages;
 pub mod views;
 
+use crate::aws_faults::{NO_CREDENTIALS, code_of};
 use crate::domain::mail_event::{self, MailLabel};
 use crate::domain::signer::MailKind;
 use aws_sdk_sesv2::Client;
@@ -71,14 +72,14 @@ impl MailError {
     }
 
     /// Classifies what SES answered to a mail from `from`.
-    fn of(code: Option<&str>, message: &str, from: &str) -> Self {
+    fn of(code: &str, message: &str, from: &str) -> Self {
         let again = |code: &str, needs_somebody| Self::Again {
             code: code.to_owned(),
             needs_somebody,
         };
         match code {
             // One code for several things: an unverified address is an operator's to mend, and names itself.
-            Some("MessageRejected") if message.contains("not verified") => {
+            "MessageRejected" if message.contains("not verified") => {
                 let address = from
                     .rsplit_once('<')
                     .map_or(from, |(_, address)| address.trim_end_matches('>'));
@@ -86,22 +87,21 @@ impl MailError {
                 again(if sender { "SenderNotVerified" } else { "Sandbox" }, true)
             }
             // These two say that this very mail is at fault; everything else mends itself or is mended by an operator.
-            Some(code @ ("MessageRejected" | "BadRequestException")) => Self::Refused {
+            "MessageRejected" | "BadRequestException" => Self::Refused {
                 code: code.to_owned(),
                 reason: format!("{code}: {message}"),
             },
-            Some(
-                code @ ("SendingPausedException"
-                | "AccountSuspendedException"
-                | "MailFromDomainNotVerifiedException"
-                | "NotFoundException"
-                | "LimitExceededException"
-                | "AccessDeniedException"
-                | "UnrecognizedClientException"
-                | "InvalidClientTokenId"
-                | "ExpiredTokenException"),
-            ) => again(code, true),
-            code => again(code.unwrap_or("no answer"), false),
+            "SendingPausedException"
+            | "AccountSuspendedException"
+            | "MailFromDomainNotVerifiedException"
+            | "NotFoundException"
+            | "LimitExceededException"
+            | "AccessDeniedException"
+            | "UnrecognizedClientException"
+            | "InvalidClientTokenId"
+            | "ExpiredTokenException"
+            | NO_CREDENTIALS => again(code, true),
+            _ => again(code, false),
         }
     }
 }
@@ -161,7 +161,7 @@ impl Mailer {
         match sent {
             Ok(taken) => Ok(taken.message_id.unwrap_or_default()),
             Err(error) => Err(MailError::of(
-                error.code(),
+                code_of(&error),
                 error.message().unwrap_or_default(),
                 &self.from,
             )),
@@ -172,6 +172,7 @@ impl Mailer {
 #[cfg(test)]
 mod tests {
     use super::MailError;
+    use crate::aws_faults::{NO_ANSWER, NO_CREDENTIALS};
 
     #[test]
     fn what_ses_answers_says_who_has_to_do_what() {
@@ -183,38 +184,35 @@ mod tests {
         };
         for (code, message, expected) in [
             (
-                Some("MessageRejected"),
+                "MessageRejected",
                 format!("{failed} Approvals@example.com"),
                 "SenderNotVerified true",
             ),
             (
-                Some("MessageRejected"),
+                "MessageRejected",
                 format!("{failed} bob@example.com"),
                 "Sandbox true",
             ),
             (
-                Some("MessageRejected"),
+                "MessageRejected",
                 "Illegal content".to_owned(),
                 "MessageRejected: Illegal content",
             ),
+            ("BadRequestException", "no".to_owned(), "BadRequestException: no"),
             (
-                Some("BadRequestException"),
-                "no".to_owned(),
-                "BadRequestException: no",
-            ),
-            (
-                Some("SendingPausedException"),
+                "SendingPausedException",
                 String::new(),
                 "SendingPausedException true",
             ),
-            (Some("NotFoundException"), String::new(), "NotFoundException true"),
+            ("NotFoundException", String::new(), "NotFoundException true"),
             (
-                Some("TooManyRequestsException"),
+                "TooManyRequestsException",
                 String::new(),
                 "TooManyRequestsException false",
             ),
-            (Some("InternalFailure"), String::new(), "InternalFailure false"),
-            (None, String::new(), "no answer false"),
+            ("InternalFailure", String::new(), "InternalFailure false"),
+            (NO_CREDENTIALS, String::new(), "no credentials true"),
+            (NO_ANSWER, String::new(), "no answer false"),
         ] {
             assert_eq!(of(code, &message), expected, "{code:?}");
         }

@@ -3,10 +3,9 @@
 //! to; that alone must not be enough to have another one stopped.
 
 use super::executions::{ExecutionError, sort};
-use super::{LONGEST_PAGE, StepFunctions};
+use super::{LONGEST_PAGE, StepFunctions, gives_out};
 use crate::domain::callback::SendError;
 use crate::domain::task_token::TaskToken;
-use aws_sdk_sfn::types::HistoryEvent;
 
 /// Whether an execution is the one that waits with a token.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -15,8 +14,10 @@ pub enum Proof {
     GaveToken,
     /// Its history is read, and the token isn't in it.
     DidNot,
-    /// Step Functions doesn't know the token as one that is waited for.
+    /// Nobody waits with that token any more.
     NobodyWaits,
+    /// Step Functions refuses to say: its error code and message.
+    Refused(String),
 }
 
 impl StepFunctions {
@@ -28,7 +29,8 @@ impl StepFunctions {
         match self.heartbeat(token).await {
             Ok(()) => {}
             Err(SendError::Again { code, .. }) => return Err(ExecutionError::Again { code }),
-            Err(SendError::Park { .. } | SendError::Closed) => return Ok(Proof::NobodyWaits),
+            Err(SendError::Closed) => return Ok(Proof::NobodyWaits),
+            Err(SendError::Park { reason }) => return Ok(Proof::Refused(reason)),
         }
         let mut pages = self
             .client
@@ -61,46 +63,5 @@ impl StepFunctions {
             .set_error(error.map(str::to_owned))
             .set_cause(cause.map(str::to_owned));
         call.send().await.map(drop).map_err(|error| sort(&error))
-    }
-}
-
-fn gives_out(event: &HistoryEvent, token: &str) -> bool {
-    event.task_scheduled_event_details().is_some_and(|details| {
-        details.resource().ends_with(".waitForTaskToken") && details.parameters().contains(token)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use aws_sdk_sfn::types::{HistoryEventType, TaskScheduledEventDetails};
-
-    #[test]
-    fn only_a_task_that_waits_gives_a_token_out() {
-        let event = |resource: &str, parameters: &str| {
-            let details = TaskScheduledEventDetails::builder()
-                .resource_type("lambda")
-                .resource(resource)
-                .region("us-east-1")
-                .parameters(parameters);
-            HistoryEvent::builder()
-                .id(1)
-                .r#type(HistoryEventType::TaskScheduled)
-                .timestamp(aws_smithy_types::DateTime::from_secs(0))
-                .task_scheduled_event_details(details.build().expect("complete"))
-                .build()
-                .expect("complete")
-        };
-        let parameters = r#"{"Payload":{"taskToken":"AQB/x=="}}"#;
-        assert!(gives_out(
-            &event("invoke.waitForTaskToken", parameters),
-            "AQB/x=="
-        ));
-        assert!(!gives_out(
-            &event("invoke.waitForTaskToken", parameters),
-            "AQB/y=="
-        ));
-        // Handed on by another execution.
-        assert!(!gives_out(&event("invoke", parameters), "AQB/x=="));
     }
 }

@@ -130,7 +130,8 @@ def test_nothing_else_calls_aws():
         ours = any(place == known or place.startswith(f"{known}/") for known in CALLS)
         if ours or place.startswith(EMBEDDED + AT_THE_START + BY_A_PERSON) or place == "src/app.rs":
             continue
-        assert not re.search(r"\baws_sdk_\w+", source.read_text()), place
+        without_tests = source.read_text().partition("#[cfg(test)]\nmod ")[0]
+        assert not re.search(r"\baws_sdk_\w+", without_tests), place
     callers = [place for place in sources("src") if re.search(r"\.create_table\(\)", place.read_text())]
     assert [str(place.relative_to(ROOT)) for place in callers] == [
         "src/cli/embedded.rs", "src/cli/setup/table.rs", "src/store/schema.rs",
@@ -324,6 +325,11 @@ def test_nothing_is_open_to_the_public():
         for it in resources(kind).values():
             (statement,) = it["PolicyDocument"]["Statement"]
             assert statement["Effect"] == "Deny" and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    buckets = {it["Bucket"]["Ref"] for it in resources("AWS::S3::BucketPolicy").values()}
+    assert buckets == set(resources("AWS::S3::Bucket"))
+    (queues,) = resources("AWS::SQS::QueuePolicy").values()
+    named = {it["Ref"] if "Ref" in it else it["Fn::If"][1]["Ref"] for it in queues["Queues"]}
+    assert named == set(resources("AWS::SQS::Queue"))
     assert all(it.get("SqsManagedSseEnabled") for it in resources("AWS::SQS::Queue").values())
 
 
@@ -373,6 +379,15 @@ def test_there_is_something_to_do_for_every_alarm():
     told = re.findall(r"(?m)^\| `([\w-]+)` \|", table)
     alarms = {it["AlarmName"]["Fn::Sub"].removeprefix("${Name}-") for it in resources("AWS::CloudWatch::Alarm").values()}
     assert sorted(told) == sorted(alarms)
+
+
+def test_what_the_documents_say_of_the_stack_is_there():
+    whole = template()
+    documents = "".join((ROOT / name).read_text() for name in ("README.md", "docs/GUIDE.md", "docs/OPERATIONS.md", "docs/SECURITY.md"))
+    outputs = set(re.findall(r"\b\w+(?:Policy|Role)Arn\b", documents))
+    assert {"MayAskPolicyArn", "ServiceRoleArn"} <= outputs <= set(whole["Outputs"])
+    overridden = set(re.findall(r"(?m)\b([A-Z]\w+)=(?=\S)", "".join(re.findall(r"--parameter-overrides((?:.*\\\n)*.*)", documents))))
+    assert {"Organisation", "AlarmMail", "People"} <= overridden <= set(whole["Parameters"])
 
 
 def test_every_parameter_has_its_place_and_its_words():

@@ -117,7 +117,7 @@ async fn an_execution_that_someone_merely_names_is_left_alone() {
         let why = if mine {
             "doesn't show that it waits"
         } else {
-            "no longer waits"
+            "doesn't say whether the workflow waits (InvalidToken"
         };
         assert!(told.contains(why), "{told}");
         assert!(harness.approval(id).await.is_pending());

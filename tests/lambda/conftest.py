@@ -16,11 +16,11 @@ import pytest
 from botocore.config import Config
 
 from demo import BOB, PATIENCE, fetch, wait_until
-from local import Local
 from invoked import Invoked
 from lives.grid import BESIDES, OF_LAMBDA, POINTS
-from lives.running import running
+from lives.running import clock_ahead, running
 from lives.table import add_mark, cases_of, print_grid
+from local import Local
 from runtime import Function, variables
 from serve import create_table, free_port, new_key
 
@@ -184,6 +184,12 @@ def function(make):
 def operations(make):
     with make(COUNTERSIGN_OPERATIONS="on") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def clock_library(tmp_path_factory) -> Path:
+    """The library by which a function's `ahead` counts."""
+    return clock_ahead(tmp_path_factory.mktemp("clock"))
 
 
 @pytest.fixture(scope="session")

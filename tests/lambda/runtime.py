@@ -58,7 +58,7 @@ class Function:
         self.process: subprocess.Popen | None = None
         # How long the process took from its start to its first question for an event, in seconds, newest last.
         self.starts: list[float] = []
-        # By how many seconds the clock of what is started next is ahead.
+        # By how many seconds the clock of what is started next is ahead, with lives/clock_ahead.c preloaded.
         self.ahead = 0
         self._left: list[subprocess.Popen] = []
 
@@ -102,29 +102,35 @@ class Function:
             if process is not None and process.poll() is None:
                 process.kill()
                 process.wait(PATIENCE)
+        self._release()
 
     def start(self):
         """Starts a process, and waits until it asks for an event."""
         self._ready.clear()
-        # An event that a dead process had taken isn't given to the next one: the caller has been told. Nobody else asks.
-        self._events.put(None)
+        # An event that a dead process had taken isn't given to the next one: the caller has been told.
+        self._release()
         self._events, self._answers = queue.Queue(), queue.Queue()
         host, port = self._server.server_address
         began = time.monotonic()
-        self.process = subprocess.Popen(
-            [self._program], cwd=self._folder, stdin=subprocess.DEVNULL, stdout=self.log.open("a"), stderr=subprocess.STDOUT,
-            env=environment(
-                AWS_LAMBDA_RUNTIME_API=f"{host}:{port}", AWS_LAMBDA_FUNCTION_NAME="countersign",
-                AWS_LAMBDA_FUNCTION_VERSION="$LATEST", AWS_LAMBDA_FUNCTION_MEMORY_SIZE="256", _HANDLER="bootstrap",
-                LAMBDA_TASK_ROOT=str(self._folder), CLOCK_AHEAD_SECONDS=str(self.ahead), **self._variables,
-            ),
-        )
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                [self._program], cwd=self._folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                env=environment(
+                    AWS_LAMBDA_RUNTIME_API=f"{host}:{port}", AWS_LAMBDA_FUNCTION_NAME="countersign",
+                    AWS_LAMBDA_FUNCTION_VERSION="$LATEST", AWS_LAMBDA_FUNCTION_MEMORY_SIZE="256", _HANDLER="bootstrap",
+                    LAMBDA_TASK_ROOT=str(self._folder), CLOCK_AHEAD_SECONDS=str(self.ahead), **self._variables,
+                ),
+            )
         while not self._ready.wait(0.005):
             if self.process.poll() is not None:
                 error = self._answers.get_nowait() if not self._answers.empty() else ("none", b"")
                 raise Died(f"{error[1].decode()}\n{self.log.read_text()}")
             assert time.monotonic() < began + PATIENCE, "it never asked for an event"
         self.starts.append(time.monotonic() - began)
+
+    def _release(self):
+        """Lets go of the connection on which a process has asked for an event that it won't get."""
+        self._events.put(None)
 
     def _freeze(self):
         self.process.send_signal(signal.SIGSTOP)

@@ -12,6 +12,7 @@ import pytest
 import events
 from demo import BOB, FORM, form_of, wait_until
 from events import PUBLIC
+from lives.grid import CALLBACK_LEASE
 from runtime import Died, FunctionError, read_answer
 from sfn import StepFunctionsBetween
 
@@ -278,9 +279,12 @@ def test_a_callback_that_fails_comes_back_as_a_wake(aws, make, start, api_key, w
 
 
 @pytest.mark.parametrize("outcome", ["approve", "reject"])
-def test_killed_between_decision_and_callback(aws, make, start, api_key, outcome):
+def test_killed_between_decision_and_callback(aws, make, start, api_key, clock_library, outcome):
     title = new_title(aws)
-    with StepFunctionsBetween(aws.endpoint) as between, make(AWS_ENDPOINT_URL_SFN=between.url) as function:
+    with (
+        StepFunctionsBetween(aws.endpoint) as between,
+        make(AWS_ENDPOINT_URL_SFN=between.url, LD_PRELOAD=str(clock_library)) as function,
+    ):
         execution, body = start(title)
         direct(function, api_key, body)
 
@@ -294,9 +298,8 @@ def test_killed_between_decision_and_callback(aws, make, start, api_key, outcome
         between.on_send = None
         assert aws.status(execution) == "RUNNING"
         # The attempt that was begun is taken for lost after half a minute.
-        wait_until(
-            "a tick finishes it", lambda: function.invoke(events.tick()) and aws.status(execution) != "RUNNING", 60
-        )
+        function.ahead += CALLBACK_LEASE
+        wait_until("a tick finishes it", lambda: function.invoke(events.tick()) and aws.status(execution) != "RUNNING")
     ended = json.loads(aws.ended(execution)["output"])
     assert ended.get("approved") is True if outcome == "approve" else ended["Error"] == "Approval.Rejected"
 

@@ -205,7 +205,7 @@ def test_an_approval_goes_through_on_the_table_that_the_template_makes(serve, cl
 
 def test_its_table_is_the_one_that_the_program_makes(plain, client, demo):
     ours = client("dynamodb").describe_table(TableName="plain")["Table"]
-    theirs = demo.client("dynamodb").describe_table(TableName="countersign")["Table"]
+    theirs = demo.client("dynamodb").describe_table(TableName="countersign-local")["Table"]
 
     def shape(table: dict) -> tuple:
         attributes = sorted((it["AttributeName"], it["AttributeType"]) for it in table["AttributeDefinitions"])

@@ -173,7 +173,7 @@ impl Loader {
         let stays = self.config.settings.clone();
         if config.settings != stays {
             say(
-                "organisation, time_zone, mail_from, people, http_tasks, durable_runner, intake_queues and the tables of activities take effect at the next start.",
+                "organisation, time_zone, mail_from, people, http_tasks, durable_runner, intake_queues, the tables of activities and the keys for state data take effect at the next start.",
             );
         }
         self.config = local::Local {
