@@ -158,7 +158,7 @@ impl Lambda {
         if let Some(wakes) = &self.wakes
             && !left.is_empty()
         {
-            wakes.send(left, self.flow.clock.now(), deadline).await;
+            wakes.send(&left, self.flow.clock.now(), deadline).await;
         }
         answer
     }

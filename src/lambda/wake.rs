@@ -6,7 +6,7 @@ use crate::domain::ids::ApprovalId;
 use crate::queues::Queues;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -29,17 +29,19 @@ impl WakeQueue {
         Self { queues, url }
     }
 
-    /// Sends a wake for each approval, to come when it is due. What isn't sent by `end` is left to the tick.
-    pub async fn send(&self, due: BTreeMap<ApprovalId, Timestamp>, now: Timestamp, end: Instant) {
-        let mut due = due.into_iter();
+    /// Sends a wake for each moment at which something of an approval falls due. What isn't sent by `end` is left to the
+    /// tick.
+    pub async fn send(&self, due: &[(ApprovalId, Timestamp)], now: Timestamp, end: Instant) {
+        let delays: BTreeSet<_> = due.iter().map(|(id, at)| (*id, delay(*at, now))).collect();
+        let mut delays = delays.into_iter();
         let mut sends = JoinSet::new();
         loop {
             while sends.len() < CONCURRENT
-                && let Some((id, at)) = due.next()
+                && let Some((id, delay)) = delays.next()
             {
                 let (queues, url) = (self.queues.clone(), self.url.clone());
                 sends.spawn(async move {
-                    if let Err(error) = queues.send(&url, &wake(id), delay(at, now)).await {
+                    if let Err(error) = queues.send(&url, &wake(id), delay).await {
                         tracing::warn!(approval.id = %id, error = %error, "no wake could be sent; the tick will do what is due");
                     }
                 });

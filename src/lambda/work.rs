@@ -7,7 +7,7 @@ use crate::flow::{Flow, Told};
 use crate::store::{DueItem, DueWhat, StoreError};
 use crate::worker;
 use jiff::Timestamp;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{Id, JoinSet};
@@ -108,7 +108,7 @@ impl Work {
                 .signers
                 .iter()
                 .filter_map(|signer| Some((DueWhat::Mail(signer.number), signer.mail.as_ref()?.due)));
-            // What isn't due yet has a wake of its own, or the tick.
+            // What isn't due yet has a wake of its own, or the tick: else one for each moment would beget one for the next.
             for (what, at) in request.into_iter().chain(mails).filter(|(_, at)| *at <= now) {
                 self.due.insert(DueItem { id: *id, what }, at);
             }
@@ -116,15 +116,10 @@ impl Work {
         self.run(until).await;
     }
 
-    /// What is left for later: the approvals, each with the moment at which the first of it falls due.
-    pub(super) fn left(&mut self) -> BTreeMap<ApprovalId, Timestamp> {
+    /// What is left for later: approvals, and when something of them falls due.
+    pub(super) fn left(&mut self) -> Vec<(ApprovalId, Timestamp)> {
         self.listen();
-        let mut left = BTreeMap::new();
-        for (item, at) in self.due.drain() {
-            let first = left.entry(item.id).or_insert(at);
-            *first = at.min(*first);
-        }
-        left
+        self.due.drain().map(|(item, at)| (item.id, at)).collect()
     }
 
     fn listen(&mut self) {

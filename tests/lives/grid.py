@@ -195,7 +195,7 @@ class Case(NamedTuple):
     @property
     def throttles(self) -> bool:
         """Whether Step Functions turns the first attempt away."""
-        return self.point.id in ("P8", "B3") or self.point is BY_TICKS
+        return self.point.id in ("P8", "B3") or self.point in (BY_WAKES, BY_TICKS)
 
     @property
     def reminds(self) -> bool:
