@@ -125,6 +125,9 @@ fn lines(shown: &Shown) -> Vec<[String; 3]> {
     let line = |key: String, value: String| [key, value, origin.clone()];
     match &shown.value {
         None => vec![line(shown.key.to_owned(), "–".to_owned())],
+        Some(none) if *none == json!([]) || *none == json!({}) => {
+            vec![line(shown.key.to_owned(), none.to_string())]
+        }
         Some(Value::Array(entries)) => {
             let numbered = entries.iter().enumerate();
             numbered
@@ -153,5 +156,35 @@ fn plain(value: &Value) -> String {
         }
         Value::Array(entries) => entries.iter().map(plain).collect::<Vec<_>>().join(" "),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_key_has_a_line_and_a_list_one_for_each_entry() {
+        let told = |value: Option<Value>| {
+            let origin = Origin::Variable("COUNTERSIGN_PEOPLE".to_owned());
+            let shown = Shown {
+                key: "people",
+                value,
+                origin,
+            };
+            let lines = lines(&shown).into_iter();
+            lines
+                .map(|[key, value, origin]| format!("{key} {value} {origin}"))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(told(None), ["people – "]);
+        assert_eq!(told(Some(json!([]))), ["people [] COUNTERSIGN_PEOPLE"]);
+        assert_eq!(
+            told(Some(json!([{"name": "Bob"}, {"name": "Eve"}]))),
+            [
+                "people[0] name = Bob COUNTERSIGN_PEOPLE",
+                "people[1] name = Eve COUNTERSIGN_PEOPLE"
+            ]
+        );
     }
 }

@@ -23,6 +23,8 @@ pub async fn gather(
     variables: impl IntoIterator<Item = (String, String)>,
     aws: impl AsyncFn() -> SdkConfig,
 ) -> Gathered {
+    // An empty variable says nothing, as with every other key.
+    let place = place.filter(|place| !place.is_empty());
     let file = match place.map(|place| (place, Reference::parse(place))) {
         Some((_, Some(Ok(reference)))) => kept(&reference, &aws).await.map(Some),
         Some((_, Some(Err(message)))) => Err(Problem::new("COUNTERSIGN_CONFIG", message)),

@@ -347,7 +347,10 @@ async fn of_a_file_that_can_t_be_used_only_that_is_told() {
         assert_eq!(error.lines().count(), 2, "{error}");
         assert!(gathered.unusable_file().is_some());
     }
-    assert!(Gathered::new(Ok(None), []).unusable_file().is_none());
+    for none in [None, Some("")] {
+        let gathered = config::gather(none, [], nothing).await;
+        assert!(gathered.unusable_file().is_none(), "{none:?}");
+    }
 }
 
 /// What is read when the references came to this.

@@ -5,10 +5,12 @@ import http.client
 import json
 import select
 import socket
+import subprocess
 
 from lives.grid import Form
 from lives.life import BROWSER, EVIDENCE_SEED, Life
-from process import Process
+from lives.process import Process
+from serve import environment
 
 
 class Served(Life):
@@ -37,10 +39,16 @@ class Served(Life):
     def _start(self, seconds_later: int = 0):
         self._ahead += seconds_later
         self._starts += 1
-        world = self.world
-        self._line.process = Process(
-            world.program, self._starts, self._folder, self._line.url, world.clock_ahead, self._ahead
+        variables = environment(
+            AWS_ENDPOINT_URL=self._line.url, AWS_REGION="us-east-1", AWS_ACCESS_KEY_ID="any", AWS_SECRET_ACCESS_KEY="any",
+            LD_PRELOAD=str(self.world.clock_ahead), CLOCK_AHEAD_SECONDS=str(self._ahead),
         )
+        self._log = self._folder / f"serve-{self._starts}.log"
+        with self._log.open("ab") as log:
+            started = subprocess.Popen(
+                [self.world.program, "serve"], cwd=self._folder, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        self._line.process = Process(self._starts, started)
 
     def _end(self):
         self._line.process.die()
@@ -85,4 +93,4 @@ class Served(Life):
             return None
 
     def _said(self) -> str:
-        return self._line.process.said()
+        return self._log.read_text()

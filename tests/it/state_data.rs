@@ -144,6 +144,20 @@ async fn nothing_is_lost_while_the_store_for_long_results_is_away() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_long_result_waits_for_credentials_that_have_expired() {
+    let harness = start().await;
+    let execution = a_hundred_comment(&harness).await;
+    harness.settle().await;
+    harness
+        .faults
+        .next("PutItem", 1, Fault::Refused(400, "ExpiredTokenException"));
+    assert_eq!(complete(&harness).await["callback"], "queued");
+    assert_eq!(harness.faults.left(), 0);
+    assert_eq!(harness.ended(&execution).await.0, "SUCCEEDED");
+    harness.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_attempt_made_again_writes_the_same_and_is_counted_once() {
     let harness = start().await;
     let execution = a_hundred_comment(&harness).await;

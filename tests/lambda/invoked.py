@@ -2,39 +2,20 @@
 queue with the same request, the signer with the same form, the queue of wakes with the same message. The scheduler ticks."""
 
 import json
-import signal
 import subprocess
 import time
+from pathlib import Path
 
 import events
 from lives.grid import BY_TICKS, BY_WAKES, Case, Form
 from lives.life import BROWSER, Life, World
+from lives.process import Process
 from runtime import Died, Function, FunctionError, read_answer, variables
 
 # Between two ticks, in seconds, so that nobody has to wait for the scheduler's minute.
 TICK = 5
 # How long after a crash the next one comes, at the soonest: whoever got no answer is quicker.
 TICK_AFTER_CRASH = 1
-
-
-class Process:
-    """A process of the function, the `number`th of its life."""
-
-    def __init__(self, number: int, process: subprocess.Popen):
-        self.number = number
-        self._process = process
-        self.is_dead = False
-
-    def hold(self):
-        """Stops it where it is."""
-        if not self.is_dead:
-            self._process.send_signal(signal.SIGSTOP)
-
-    def die(self):
-        """Kills it, frozen or not."""
-        if not self.is_dead:
-            self.is_dead = True
-            self._process.kill()
 
 
 class Dying(Function):
@@ -55,7 +36,7 @@ class Invoked(Life):
 
     url = events.PUBLIC
 
-    def __init__(self, world: World, case: Case, folder):
+    def __init__(self, world: World, case: Case, folder: Path):
         super().__init__(world, case, folder)
         self._has_wakes, self._has_ticks = case.point is not BY_TICKS, case.point is not BY_WAKES
         # When the wakes come that were sent, and those that the queue has handed out.

@@ -15,6 +15,7 @@ from serve import SCOPES, environment
 from stack import Stack
 
 numbers = itertools.count(1)
+OPTIONS = {"StartableStateMachines": "orders-*", "StoppableStateMachines": "orders-*", "DurableFunctions": "legal-*"}
 # Asked for by AWS itself, with a role of ours, where no test can see it.
 BY_AWS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 
@@ -30,7 +31,7 @@ def api_key() -> tuple[str, str]:
 
 @pytest.fixture(scope="module")
 def account(aws, client, api_key, packaged, tmp_path_factory):
-    stack = Stack(aws, client, packaged, "approvals", ApiKeys=api_key[1], StartableStateMachines="orders-*", DurableFunctions="legal-*")
+    stack = Stack(aws, client, packaged, "approvals", ApiKeys=api_key[1], **OPTIONS)
     with Account(stack, aws, tmp_path_factory.mktemp("account")) as account:
         yield account
 
@@ -111,6 +112,13 @@ def test_the_right_to_ask_is_not_the_right_to_answer(account):
     done = account.invoke(complete, "OperationsFunction")
     assert (done["status"], done["callback"]) == ("approved", "delivered")
     assert account.local.ended(execution)["status"] == "SUCCEEDED"
+
+
+def test_what_is_withdrawn_with_a_stop_ends_its_execution(account):
+    execution = run(account, by_invoke(account, request_of("Approve case eight", externalId="eight")))
+    link_about(account, "case eight")
+    account.invoke({"action": "cancel", "externalId": "eight", "reason": "Enough.", "stop": True}, "OperationsFunction")
+    assert account.local.ended(execution)["status"] == "ABORTED"
 
 
 def test_a_program_uses_the_api_behind_api_gateway(account, api_key):
@@ -199,8 +207,12 @@ def test_a_link_that_is_none_and_a_page_that_is_none(account):
 
 
 def of_role(account, role: str) -> list[dict]:
-    managed = {"FunctionRole": ["ServicePolicy", "StateDataPolicy", "StartPolicy"], "TaskToolsFunctionRole": ["StateDataPolicy"]}
-    return account.stack.documents(role, *managed.get(role, ["ServicePolicy", "StateDataPolicy"]))
+    managed = {
+        "FunctionRole": ["ServicePolicy", "StateDataPolicy", "StartPolicy", "StopPolicy"],
+        "OperationsFunctionRole": ["ServicePolicy", "StateDataPolicy", "StopPolicy"],
+        "TaskToolsFunctionRole": ["StateDataPolicy", "StopPolicy"],
+    }
+    return account.stack.documents(role, *managed[role])
 
 
 @pytest.mark.parametrize("role", ["FunctionRole", "OperationsFunctionRole", "TaskToolsFunctionRole"])
@@ -226,6 +238,12 @@ def test_what_durable_functions_need_is_asked(account):
     assert len(needed) == 5, needed
     used = {action for call in account.recorder.of("FunctionRole") for action, _ in allowing(service, call) or []}
     assert needed - used == set()
+
+
+def test_what_stops_executions_is_asked(account):
+    documents = [account.stack.policy("StopPolicy")]
+    used = {action for call in account.recorder.of("OperationsFunctionRole") for action, _ in allowing(documents, call) or []}
+    assert granted(documents) == used == {"states:StopExecution"}
 
 
 def test_what_state_data_needs_is_asked(account):
