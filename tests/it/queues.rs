@@ -2,19 +2,13 @@
 //! in is put away with the reason; and nothing is lost, whatever happens on the way.
 
 use super::events::wrapped;
-use super::harness::{Fault, Harness, ask_bob};
+use super::harness::{Fault, Harness, ask_bob, request};
 use super::ways::{machine_over, reason};
 use aws_sdk_sqs::types::QueueAttributeName;
 use countersign::intake::Ways;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use std::time::Duration;
-
-fn request(token: &str) -> Value {
-    let mut request = ask_bob();
-    request["taskToken"] = json!(token);
-    request
-}
 
 #[tokio::test(start_paused = true)]
 async fn a_workflow_asks_by_a_queue_and_goes_on_as_was_decided() {
@@ -68,10 +62,8 @@ async fn whatever_wraps_it_the_same_request_is_one_approval() {
     let harness = Harness::start().await;
     let queue = harness.queue("approvals").await;
     let asked = request("token");
-    let (event, notification) = (
-        wrapped("eventbridge", &asked),
-        wrapped("sns-notification", &asked),
-    );
+    let event = wrapped("eventbridge", &asked);
+    let notification = wrapped("sns-notification", &asked);
     for body in [
         &asked,
         &wrapped("eventbridge", &notification),
