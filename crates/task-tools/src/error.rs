@@ -14,6 +14,18 @@ const THROTTLED: [&str; 6] = [
     "TooManyRequestsException",
 ];
 
+/// AWS's names for credentials that it doesn't take at the moment: new ones, or a clock set right, mend every call.
+const NOT_SIGNED_WELL: [&str; 8] = [
+    "ExpiredTokenException",
+    "ExpiredToken",
+    "UnrecognizedClientException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
+    "RequestTimeTooSkewed",
+    "RequestExpired",
+];
+
 /// What a [`crate::StateDataClient`] answers when it can't do what it should. No message holds data.
 #[derive(Debug, thiserror::Error)]
 pub enum StateDataError {
@@ -88,7 +100,7 @@ pub enum StateDataError {
         operation: &'static str,
         /// AWS's error code, or what went wrong on the way: `HTTP 502`, `no answer`.
         code: String,
-        /// Whether AWS refused for a reason that stays (HTTP 4xx, but for throttling).
+        /// Whether AWS refused for a reason that stays (HTTP 4xx, but for throttling and expired credentials).
         refused: bool,
         /// All that is known, for a log.
         #[source]
@@ -97,7 +109,8 @@ pub enum StateDataError {
 }
 
 impl StateDataError {
-    /// Whether the same call may succeed later: AWS was throttling, out of order or silent.
+    /// Whether the same call may succeed later: AWS was throttling, out of order or silent, or the credentials had
+    /// expired.
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Aws { refused: false, .. } | Self::Unprocessed { .. })
     }
@@ -134,7 +147,10 @@ pub(crate) fn classified<E: ProvideErrorMetadata>(error: &SdkError<E, HttpRespon
         (None, None) => "no answer".to_owned(),
     };
     let refused = match error.raw_response() {
-        Some(answer) => answer.status().is_client_error() && !THROTTLED.contains(&code.as_str()),
+        Some(answer) => {
+            let passes = THROTTLED.iter().chain(&NOT_SIGNED_WELL).any(|name| *name == code);
+            answer.status().is_client_error() && !passes
+        }
         // Not even sent: it would be built the same way again.
         None => matches!(error, SdkError::ConstructionFailure(_)),
     };

@@ -32,7 +32,7 @@ pub enum StopError {
     Aws {
         /// AWS's error code, or `no answer`.
         code: String,
-        /// Whether AWS refused for a reason that stays (HTTP 4xx, but for throttling).
+        /// Whether AWS refused for a reason that stays (HTTP 4xx, but for throttling and expired credentials).
         refused: bool,
         /// All that is known, for a log.
         #[source]

@@ -2,8 +2,7 @@
 //! state data, before the attempt and always at the same place, so that an attempt made again finds it as it is; the
 //! workflow gets a pointer.
 
-use crate::aws_faults::Service::{DynamoDb, S3};
-use crate::aws_faults::{Class, TOO_SLOW, find};
+use crate::aws_faults::TOO_SLOW;
 use crate::domain::approval::{Approval, Responses};
 use crate::domain::callback::{CallbackMessage, MAX_OUTPUT_BYTES};
 use crate::flow::Flow;
@@ -52,20 +51,9 @@ fn took_too_long() -> StateDataError {
     }
 }
 
-/// Credentials that aren't right at the moment are mended for all calls at once, as everywhere.
-fn is_turned_away(error: &StateDataError) -> bool {
-    let StateDataError::Aws { code, .. } = error else {
-        return false;
-    };
-    let mut faults = [DynamoDb, S3]
-        .into_iter()
-        .filter_map(|service| find(service, code, ""));
-    faults.any(|fault| fault.class == Class::Again)
-}
-
 fn sort(error: StateDataError) -> Unkept {
     let told = format!("the result is too long to be sent, and could not be put down as state data: {error}");
-    if error.is_passing() || is_turned_away(&error) {
+    if error.is_passing() {
         Unkept::ForNow(told)
     } else {
         Unkept::ForGood(told)

@@ -62,7 +62,7 @@ impl ApiError {
             Self::Invalid(_) => "Not valid",
             Self::NoSuchRequest => "There is no such request",
             Self::Conflict(_) => "Not possible now",
-            Self::Refused { .. } => "Refused by AWS",
+            Self::Refused { .. } => "Refused",
         }
     }
 

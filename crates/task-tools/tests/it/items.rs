@@ -371,4 +371,10 @@ async fn what_passes_is_tried_again_and_what_stays_is_told_at_once() {
     assert_eq!(denied.to_string(), "GetItem failed: AccessDeniedException");
     assert!(!denied.is_passing());
     assert_eq!(world.faults.calls("GetItem"), 1);
+
+    world
+        .faults
+        .next("PutItem", 1, &Fault::Refused(400, "ExpiredTokenException"));
+    let expired = world.client.put_item("k", &1, 0).await.expect_err("expired");
+    assert!(expired.is_passing(), "{expired}");
 }
