@@ -34,9 +34,19 @@ class FunctionError(Exception):
 
 
 class Server(ThreadingHTTPServer):
-    """A server whose callers may be killed at any time."""
+    """A server whose callers may be killed at any time, on a free port of this machine."""
 
     daemon_threads = True
+
+    def __init__(self, handler: type[BaseHTTPRequestHandler]):
+        super().__init__(("127.0.0.1", 0), handler)
+
+    def start(self):
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.shutdown()
+        self.server_close()
 
     def handle_error(self, request, client_address):
         if not isinstance(sys.exc_info()[1], ConnectionError):
@@ -51,8 +61,8 @@ class Function:
         self._variables = variables
         self._events: queue.Queue = queue.Queue()
         self._answers: queue.Queue = queue.Queue()
-        self._server = Server(("127.0.0.1", 0), self._handler())
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._server = Server(self._handler())
+        self._server.start()
         self._ready = threading.Event()
         self.log = folder / "log"
         self.process: subprocess.Popen | None = None
@@ -67,8 +77,7 @@ class Function:
 
     def __exit__(self, *_):
         self.kill()
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.stop()
 
     def invoke(self, event):
         """What the function answers. Its process is started where there is none, and frozen again after the answer."""

@@ -1,6 +1,5 @@
 """What stands between the function and Step Functions, where a test wants a decision's callback to fail."""
 
-import threading
 import urllib.error
 import urllib.request
 from http.server import BaseHTTPRequestHandler
@@ -14,16 +13,15 @@ class StepFunctionsBetween:
 
     def __init__(self, endpoint: str):
         self.on_send = None
-        self._server = Server(("127.0.0.1", 0), self._handler(endpoint))
+        self._server = Server(self._handler(endpoint))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self):
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._server.start()
         return self
 
     def __exit__(self, *_):
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.stop()
 
     def _handler(between, endpoint: str):  # noqa: N805 - the handler's own `self` is another
         class Handler(BaseHTTPRequestHandler):

@@ -6,7 +6,6 @@ import datetime
 import json
 import ssl
 import subprocess
-import threading
 import uuid
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -56,7 +55,7 @@ class Sns:
         self._signs = pem(certificate("sns.amazonaws.com", self._key))
         # The paths that were asked for.
         self.asked: list[str] = []
-        self._server = Server(("127.0.0.1", 0), self._handler())
+        self._server = Server(self._handler())
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(folder / "host.pem")
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
@@ -68,12 +67,11 @@ class Sns:
         }
 
     def __enter__(self):
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._server.start()
         return self
 
     def __exit__(self, *_):
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.stop()
 
     def event(self, *published: dict, **changes: str) -> dict:
         """What Lambda makes of messages that were published: one record for each. `changes` come after the signature."""
